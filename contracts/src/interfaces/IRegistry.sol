@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {Source, SourceClass, SupplierId} from "../types/Types.sol";
+
+/// @title Who may supply, who may read meters, and where money goes
+/// @notice Assumptions. A supplier's key is the supplier's alone, and its payout wallet may be another key.
+/// The operator and the guardian are different people. If both the supplier's key and the operator are
+/// taken, the guardian has the delay to cancel; if all three are, a payout can be redirected.
+interface IRegistry {
+    event SupplierRegistered(SupplierId indexed supplier, address key, address payout, bytes32 details);
+    event SupplierStatusChanged(SupplierId indexed supplier, bool active);
+    event PayoutChangeProposed(SupplierId indexed supplier, address payout);
+    event PayoutChangeApproved(SupplierId indexed supplier, address payout, uint40 executableAt);
+    event PayoutChangeCancelled(SupplierId indexed supplier, address payout);
+    event PayoutChanged(SupplierId indexed supplier, address payout);
+    event SupplierKeyChangeProposed(SupplierId indexed supplier, address key, uint40 executableAt);
+    event SupplierKeyChangeCancelled(SupplierId indexed supplier, address key);
+    event SupplierKeyChanged(SupplierId indexed supplier, address key);
+    event SourceRegistered(uint32 indexed source, address key, SourceClass class, uint40 validFrom);
+    event SourceRotated(uint32 indexed source, address key, uint40 validFrom);
+    event SourceRevoked(uint32 indexed source, uint40 revokedAt);
+    event MeterRegistered(
+        bytes32 indexed commitment, uint8 service, uint40 installedAt, uint40 verificationDue, bytes32 replaces
+    );
+    event MeterRetired(bytes32 indexed commitment, uint40 retiredAt);
+    event PayoutTableWritten(address table);
+
+    error Registry_ZeroAddress();
+    error Registry_UnknownSupplier(SupplierId supplier);
+    error Registry_TooManySuppliers();
+    error Registry_NotSupplierKey(SupplierId supplier, address caller);
+    error Registry_NoProposal(SupplierId supplier);
+    error Registry_TooEarly(uint40 executableAt);
+    error Registry_AlreadyApproved(SupplierId supplier);
+    error Registry_PayoutDiffers(SupplierId supplier, address proposed, address approved);
+    error Registry_UnknownSource(uint32 source);
+    error Registry_SourceIsRevoked(uint32 source);
+    error Registry_MeterExists(bytes32 commitment);
+    error Registry_UnknownMeter(bytes32 commitment);
+
+    /// @notice Adds a supplier. Operator only.
+    /// @param key The supplier's own key: proposes payout changes.
+    /// @param payout The wallet its money goes to.
+    /// @param details Hash of the contract or the public record behind it.
+    function registerSupplier(address key, address payout, bytes32 details) external returns (SupplierId supplier);
+
+    /// @notice Suspends or resumes a supplier: a suspended supplier's legs are skipped. Operator only.
+    function setSupplierActive(SupplierId supplier, bool active) external;
+
+    /// @notice First step of a payout change, by the supplier's own key.
+    function proposePayout(SupplierId supplier, address payout) external;
+
+    /// @notice Second step, by the operator, naming the same wallet; the delay starts here.
+    function approvePayout(SupplierId supplier, address payout) external;
+
+    /// @notice Third step, by anyone after the delay.
+    function executePayout(SupplierId supplier) external;
+
+    /// @notice Stops a payout change before it is executed. Guardian only.
+    function cancelPayout(SupplierId supplier) external;
+
+    /// @notice Starts the replacement of a lost supplier key. The timelock only; a longer delay.
+    function proposeSupplierKey(SupplierId supplier, address key) external;
+
+    /// @notice Ends the replacement of a lost key, by anyone after the delay.
+    function executeSupplierKey(SupplierId supplier) external;
+
+    /// @notice Stops the replacement of a lost key. Guardian only.
+    function cancelSupplierKey(SupplierId supplier) external;
+
+    /// @notice Adds a source of readings. Operator only.
+    function registerSource(address key, SourceClass class, uint40 validFrom) external returns (uint32 source);
+
+    /// @notice Gives a source a new key; what the old key signed and nobody anchored yet must be signed again.
+    function rotateSource(uint32 source, address key, uint40 validFrom) external;
+
+    /// @notice Ends a source for good. Operator or guardian.
+    function revokeSource(uint32 source) external;
+
+    /// @notice Records a meter's passport: a salted commitment, no serial number.
+    /// @param replaces Commitment of the meter it stands in for, or zero.
+    function registerMeter(
+        bytes32 commitment,
+        uint8 service,
+        uint40 installedAt,
+        uint40 verificationDue,
+        bytes32 replaces
+    ) external;
+
+    /// @notice Records many passports of one kind in one call; see `registerMeter`. None replaces another.
+    function registerMeters(
+        bytes32[] calldata commitments,
+        uint8 service,
+        uint40 installedAt,
+        uint40 verificationDue
+    ) external;
+
+    /// @notice A contract whose code is one zero byte, then for each supplier from 1: active (1) ‖ payout (20).
+    function payoutTable() external view returns (address);
+
+    function supplierCount() external view returns (uint16);
+
+    function supplierKey(SupplierId supplier) external view returns (address);
+
+    function payoutOf(SupplierId supplier) external view returns (address payout, bool active);
+
+    function source(uint32 id) external view returns (Source memory);
+}

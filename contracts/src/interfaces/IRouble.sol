@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {Leg, SplitAuthorization} from "../types/Types.sol";
+
+/// @title The settlement token: a tokenised bank deposit
+/// @notice Two decimals: one unit is one kopeck. A payer is debited only under that payer's allowance or under
+/// a signature verified here; no contract has a right to move balances. Only the bank mints, against a deposit
+/// reference, and freezes or seizes, under the reference of an act.
+/// @notice Assumptions. The bank holds a rouble for every token. A frozen account neither sends nor receives.
+interface IRouble is IERC20, IERC20Metadata, IERC20Permit {
+    event Minted(address indexed account, uint256 amount, bytes32 indexed deposit);
+    event Redeemed(address indexed account, uint256 amount, bytes32 indexed redemption);
+    event Frozen(address indexed account, bytes32 indexed act);
+    event Unfrozen(address indexed account, bytes32 indexed act);
+    event Seized(address indexed from, address indexed to, uint256 amount, bytes32 indexed act);
+    event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
+    event AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce);
+    event SplitNonceUsed(address indexed payer, uint256 indexed nonce, bytes32 digest);
+
+    error Rouble_ZeroAddress();
+    error Rouble_NoReference();
+    error Rouble_DepositAlreadyMinted(bytes32 deposit);
+    error Rouble_RedemptionRepeated(bytes32 redemption);
+    error Rouble_SupplyTooLarge(uint256 supply);
+    error Rouble_AccountFrozen(address account);
+    error Rouble_AccountNotFrozen(address account);
+    error Rouble_BalanceTooLow(address account, uint256 balance, uint256 needed);
+    error Rouble_AllowanceTooLow(address owner, address spender, uint256 allowance, uint256 needed);
+    error Rouble_Expired(uint256 deadline);
+    error Rouble_NotYetValid(uint256 validAfter);
+    error Rouble_WrongSigner(address expected, address recovered);
+    error Rouble_AuthorizationAlreadyUsed(address authorizer, bytes32 nonce);
+    error Rouble_CallerNotPayee(address caller, address payee);
+    error Rouble_NonceAlreadyUsed(address payer, uint256 nonce);
+    error Rouble_AboveMaximum(uint256 maximum, uint256 total);
+
+    /// @notice Mints against a bank deposit, once for each reference. Bank only.
+    function mint(address account, uint256 amount, bytes32 deposit) external;
+
+    /// @notice Burns the caller's tokens for a payout in money by the bank, once for each reference.
+    function redeem(uint256 amount, bytes32 redemption) external;
+
+    /// @notice Freezes an account. Bank only, under an act.
+    function freeze(address account, bytes32 act) external;
+
+    /// @notice Lifts a freeze. Bank only, under an act.
+    function unfreeze(address account, bytes32 act) external;
+
+    /// @notice Moves a frozen account's money under an act. Bank only.
+    function seize(address from, address to, uint256 amount, bytes32 act) external;
+
+    /// @notice Debits the payer once and credits every leg, under the payer's allowance to the caller.
+    function splitFrom(address payer, Leg[] calldata legs) external;
+
+    /// @notice The same under the payer's signature, which names the caller as the spender and is used up.
+    /// @param purpose EIP-712 struct hash of what the payer agreed to; the caller vouches for having met it.
+    function splitWithAuthorization(SplitAuthorization calldata authorization, bytes32 purpose, Leg[] calldata legs)
+        external;
+
+    /// @notice Uses up one of the caller's own split nonces, so that an order out there is void.
+    function cancelSplit(uint256 nonce) external;
+
+    /// @notice EIP-3009, for the payee alone.
+    function receiveWithAuthorization(
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes calldata signature
+    ) external;
+
+    /// @notice EIP-3009, relayed by anyone.
+    function transferWithAuthorization(
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes calldata signature
+    ) external;
+
+    /// @notice EIP-3009: voids an authorization not used yet.
+    function cancelAuthorization(address authorizer, bytes32 nonce, bytes calldata signature) external;
+
+    function authorizationState(address authorizer, bytes32 nonce) external view returns (bool);
+
+    function isFrozen(address account) external view returns (bool);
+
+    /// @notice Bit i is set when the recipient of leg i is frozen.
+    function frozenAmong(Leg[] calldata legs) external view returns (uint256 bits);
+
+    function splitNonceUsed(address payer, uint256 nonce) external view returns (bool);
+
+    /// @notice The EIP-712 digest that a payer signs for a split.
+    function splitDigest(SplitAuthorization calldata authorization, address spender, bytes32 purpose)
+        external
+        view
+        returns (bytes32);
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {
+    BatchBill,
+    BillKey,
+    BillState,
+    GrantClaim,
+    LineRecord,
+    ProvenBill,
+    SplitAuthorization,
+    SupplierId
+} from "../types/Types.sol";
+
+/// @title One payment, straight to every supplier
+/// @notice Holds no token, ever: each leg goes from the payer to the supplier's payout wallet.
+/// @notice Assumptions. The token calls nobody back. The registry's payout table is right. A leg to a supplier
+/// that is suspended, or whose payout the bank froze, is left open and does not stop the others.
+interface ISettlement {
+    /// @notice A receipt.
+    /// @param reference The order's digest, the batch's reference, or zero for a plain payment.
+    /// @param legs One for each line that got money, 9 bytes: line (1) ‖ supplier (2) ‖ amount (6).
+    event BillPaid(
+        BillKey indexed bill, address indexed payer, bytes32 indexed reference, bytes32 commit, bytes legs, BillState state
+    );
+    event BillSkipped(BillKey indexed bill, bytes32 indexed reference, BillState state);
+    event LegSkipped(BillKey indexed bill, uint8 line, SupplierId supplier, uint48 amount);
+    event BatchSettled(address indexed agent, bytes32 indexed reference, bytes32 content, uint256 total);
+    event BatchRepeated(address indexed agent, bytes32 indexed reference);
+    event GrantApplied(
+        uint32 indexed batch,
+        uint32 indexed index,
+        BillKey indexed bill,
+        uint8 line,
+        SupplierId supplier,
+        uint48 amount,
+        BillState state
+    );
+    event Prepaid(bytes32 indexed tag, address indexed payer, SupplierId indexed supplier, uint48 amount);
+    event PrepaymentNetted(bytes32 indexed tag, BillKey indexed bill, uint8 line, SupplierId supplier, uint48 amount);
+    event CreditApplied(BillKey indexed note, BillKey indexed bill, uint8 line, uint48 writtenOff);
+    event Refunded(
+        BillKey indexed note,
+        BillKey indexed bill,
+        uint8 line,
+        SupplierId indexed supplier,
+        address recipient,
+        uint48 toPayer,
+        address wallet,
+        uint48 toWelfare
+    );
+    event PausedUntil(uint40 until);
+
+    error Settlement_Paused(uint40 until);
+    error Settlement_PauseTooLong(uint40 maximum);
+    error Settlement_BillClosed(BillKey bill, BillState state);
+    error Settlement_NothingToPay(BillKey bill);
+    error Settlement_BadBill(BillKey bill);
+    error Settlement_NotPayable(BillKey bill, uint8 kind);
+    error Settlement_UnknownSupplier(SupplierId supplier);
+    error Settlement_SupplierSuspended(SupplierId supplier);
+    error Settlement_ReferenceReused(address agent, bytes32 reference);
+    error Settlement_EmptyReference();
+    error Settlement_LengthsDiffer();
+    error Settlement_GrantForOtherBill(BillKey granted, BillKey given);
+    error Settlement_NoSuchLine(BillKey bill, uint8 line);
+    error Settlement_TagAlreadyUsed(bytes32 tag);
+    error Settlement_AmountOutOfRange(uint256 amount);
+    error Settlement_NotCreditNote(BillKey bill);
+    error Settlement_NoteForOtherBill(BillKey named, BillKey given);
+    error Settlement_NothingToRefund(BillKey note, uint8 line);
+    error Settlement_NotSupplierWallet(SupplierId supplier, address wallet);
+    error Settlement_WrongWallet(address expected, address given);
+
+    /// @notice Pays at most `maximum` kopecks of what is open on a bill, from the caller's balance under the
+    /// caller's allowance. Open to anyone; reverts when the bill is closed.
+    function pay(ProvenBill calldata bill, uint256 maximum) external returns (uint256 total);
+
+    /// @notice Pays many bills of one run from an agent's own balance: one transfer a supplier, one receipt a
+    /// bill. Agents only. The same reference with the same content changes nothing; with other content reverts.
+    function payBatch(bytes32 reference, uint32 run, BatchBill[] calldata bills, bytes32[] calldata multiproof)
+        external
+        returns (uint256 total);
+
+    /// @notice Carries out a resident's signed order. Open to anyone; a closed bill is skipped with an event.
+    function payOrder(ProvenBill calldata bill, SplitAuthorization calldata order) external returns (uint256 total);
+
+    /// @notice The same for several orders.
+    function payOrders(ProvenBill[] calldata bills, SplitAuthorization[] calldata orders) external;
+
+    /// @notice Applies grants, each straight from the welfare wallet. Open to anyone; a grant whose bill is
+    /// closed, whose line is covered or whose supplier is suspended is skipped with an event.
+    function applyGrants(GrantClaim[] calldata claims) external;
+
+    /// @notice Carries out one line of a credit note: writes off what is open, and refunds what had moved from
+    /// the supplier's wallet, under the supplier's signature. Each line of a note once. Open to anyone.
+    /// @param recipient Where the payer's part goes.
+    /// @param wallet The welfare wallet the granted part returns to: the one whose grant was applied.
+    function refund(
+        ProvenBill calldata note,
+        ProvenBill calldata bill,
+        uint8 line,
+        address recipient,
+        address wallet,
+        SplitAuthorization calldata authorization
+    ) external;
+
+    /// @notice Pays a supplier ahead, from the caller's balance. A tag is used once.
+    function prepay(SupplierId supplier, uint48 amount, bytes32 tag) external;
+
+    /// @notice Nets the prepayments that a bill names, without any payment.
+    function net(ProvenBill calldata bill) external;
+
+    /// @notice Stops payments until a moment that can't be far off; 0 resumes. Guardian only.
+    function pause(uint40 until) external;
+
+    function lineRecord(BillKey bill, uint8 line) external view returns (LineRecord memory);
+
+    function prepaymentOf(bytes32 tag) external view returns (SupplierId supplier, uint48 left);
+
+    function contentOf(address agent, bytes32 reference) external view returns (bytes32);
+
+    function pausedUntil() external view returns (uint40);
+}
