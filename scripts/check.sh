@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# What must hold before a change lands: format, lint, types, layering, contract analysis, generated files, and
+# the tests that take longer than a minute.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+failed=()
+step() { # title, command...
+  local title=$1 started=$SECONDS; shift
+  printf '\n==> %s\n' "$title"
+  if "$@"; then printf '    %s: %d s\n' "$title" $((SECONDS - started)); else failed+=("$title"); fi
+}
+
+python=.venv/bin/python
+step 'ruff' $python -m ruff check .
+step 'ruff format' $python -m ruff format --check .
+step 'mypy --strict' $python -m mypy
+step 'import-linter' .venv/bin/lint-imports --no-cache
+step 'generated files are up to date' $python -m scripts.compile --check
+step 'slither' scripts/slither.sh
+step 'long fuzz (10,000 runs)' env FOUNDRY_PROFILE=check node_modules/.bin/forge test --no-match-path '*invariant*'
+step 'slow tests' $python -m pytest -m slow -rs
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf '\nFAILED: %s\n' "${failed[*]}" >&2
+  exit 1
+fi
+printf '\nall green in %d s\n' "$SECONDS"
