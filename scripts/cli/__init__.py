@@ -1,0 +1,1 @@
+"""The ``kopeck`` command, one file a group."""

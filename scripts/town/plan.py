@@ -1,0 +1,228 @@
+"""The demo town as data: who lives where, with which meters, and what they do with a bill. One seed, one town.
+
+Nothing here touches the chain or a database; ``readings`` turns the plan into what meters send, ``director`` plays it.
+Nobody in it is a person: residents are numbered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
+from random import Random
+from zoneinfo import ZoneInfo
+
+from contracts.wire.ids import MeterId, Period, Service, SupplierId
+
+ZONE = ZoneInfo("Asia/Krasnoyarsk")
+FLATS_PER_HOUSE = 20
+MOST_HOUSES = 4
+FEWEST_ACCOUNTS = 12
+
+
+class Habit(Enum):
+    """What the people of a flat do with their bill."""
+
+    AGENT = "pays through the pooled agent"
+    PART = "pays a part through the agent"
+    WALLET = "pays from a wallet by a signed order"
+    DEBTOR = "does not pay"
+    PREPAYER = "pays ahead"
+
+
+@dataclass(frozen=True, slots=True)
+class SupplierPlan:
+    """A supplier of the town and the services it bills for."""
+
+    number: SupplierId
+    name: str
+    services: tuple[Service, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeterPlan:
+    """A meter: two registers (day, night) where ``zones`` is 2. ``since`` and ``until`` are local days."""
+
+    meter: MeterId
+    service: Service
+    zones: int
+    opening: int
+    since: date
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """A flat, its account and its people's habits. Areas in square decimetres."""
+
+    account: str
+    house: int
+    number: int
+    area_dm2: int
+    rooms: int
+    residents: int
+    annual_wh: int
+    meters: tuple[MeterPlan, ...]
+    habit: Habit = Habit.AGENT
+    benefit: bool = False
+    overcharged: bool = False
+    gaps: bool = False
+
+    @property
+    def metered(self) -> bool:
+        """False for the flat that is billed by norms alone."""
+        return bool(self.meters)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A house with one concentrator of its own."""
+
+    number: int
+    flats: tuple[Flat, ...]
+
+    @property
+    def area_dm2(self) -> int:
+        """Area of all its flats."""
+        return sum(flat.area_dm2 for flat in self.flats)
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """The whole plan."""
+
+    seed: int
+    months: tuple[Period, ...]
+    suppliers: tuple[SupplierPlan, ...]
+    houses: tuple[House, ...]
+
+    @property
+    def flats(self) -> list[Flat]:
+        """Every flat, house by house."""
+        return [flat for house in self.houses for flat in house.flats]
+
+    @property
+    def days(self) -> list[date]:
+        """Every local day of the months."""
+        first = date(self.months[0].year, self.months[0].month, 1)
+        last = self.months[-1].next()
+        return [first + timedelta(days=i) for i in range((date(last.year, last.month, 1) - first).days)]
+
+    @property
+    def starts_at(self) -> int:
+        """When the chain starts: an hour after the last month ended, so that no reading lies in the future."""
+        after = self.months[-1].next()
+        return midnight(date(after.year, after.month, 1)) + 3600
+
+
+SUPPLIERS = (
+    SupplierPlan(SupplierId(1), "Горэнергосбыт", (Service.ELECTRICITY,)),
+    SupplierPlan(SupplierId(2), "Водоканал", (Service.COLD_WATER,)),
+    SupplierPlan(SupplierId(3), "Горстоки", (Service.SEWAGE,)),
+    SupplierPlan(SupplierId(4), "Теплосеть", (Service.HOT_WATER, Service.HEATING)),
+    SupplierPlan(SupplierId(5), "Чистый город", (Service.SOLID_WASTE,)),
+    SupplierPlan(SupplierId(6), "Фонд капитального ремонта", (Service.CAPITAL_REPAIR,)),
+)
+
+
+def midnight(day: date) -> int:
+    """The moment a local day begins, in seconds UTC."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=ZONE).astimezone(UTC).timestamp())
+
+
+def months_from(first: Period, count: int) -> tuple[Period, ...]:
+    """``count`` months in a row."""
+    out = [first]
+    while len(out) < count:
+        out.append(out[-1].next())
+    return tuple(out)
+
+
+def plan_town(accounts: int, first: Period, months: int, seed: int) -> Town:
+    """The town of a seed. Raises ValueError for fewer accounts than the town's stories need, or no month."""
+    if accounts < FEWEST_ACCOUNTS or months < 1:
+        raise ValueError(f"a town has at least {FEWEST_ACCOUNTS} accounts and 1 month, not {accounts} and {months}")
+    span = months_from(first, months)
+    rng = Random(f"kopeck town {seed}")
+    roles = _cast(accounts, rng)
+    houses = min(MOST_HOUSES, max(2, accounts // FLATS_PER_HOUSE))
+    built: list[list[Flat]] = [[] for _ in range(houses)]
+    for i in range(accounts):
+        home = built[i * houses // accounts]
+        where = (i * houses // accounts + 1, len(home) + 1)
+        home.append(_flat(i, where, roles.get(i, set()), span[0], rng))
+    return Town(seed, span, SUPPLIERS, tuple(House(n + 1, tuple(flats)) for n, flats in enumerate(built)))
+
+
+def _cast(accounts: int, rng: Random) -> dict[int, set[str]]:
+    """Which flats play which story; the first few stories are in every town."""
+    order = list(range(accounts))
+    rng.shuffle(order)
+    parts = {
+        "debtor": max(1, accounts // 20),
+        "wallet": max(2, accounts // 20),
+        "prepayer": max(1, accounts // 30),
+        "part": max(1, accounts // 30),
+        "unmetered": max(1, accounts // 30),
+        "replaced": max(1, accounts // 40),
+        "overcharged": 1,
+        "benefit": max(2, accounts // 10),
+        "gaps": max(2, accounts // 15),
+    }
+    cast: dict[int, set[str]] = {}
+    at = 0
+    for story, count in parts.items():
+        for _ in range(count):
+            cast.setdefault(order[at % accounts], set()).add(story)
+            at += 1
+    return cast
+
+
+_HABITS = {
+    "debtor": Habit.DEBTOR,
+    "wallet": Habit.WALLET,
+    "prepayer": Habit.PREPAYER,
+    "part": Habit.PART,
+}
+
+
+def _flat(place: int, where: tuple[int, int], stories: set[str], first: Period, rng: Random) -> Flat:
+    house, number = where
+    rooms = rng.choices((1, 2, 3, 4), (30, 40, 24, 6))[0]
+    area_dm2 = (1400 * rooms + 1500 + rng.randrange(0, 1400)) // 10 * 10
+    residents = max(1, min(6, rooms + rng.choice((-1, 0, 0, 1))))
+    annual_wh = (900_000 + 550_000 * residents) * rng.randrange(70, 140) // 100
+    meters = () if "unmetered" in stories else _meters("replaced" in stories, first, rng)
+    habit = next((h for story, h in _HABITS.items() if story in stories), Habit.AGENT)
+    return Flat(
+        account=f"7{house:02d}{place + 1:06d}",
+        house=house,
+        number=number,
+        area_dm2=area_dm2,
+        rooms=rooms,
+        residents=residents,
+        annual_wh=annual_wh,
+        meters=meters,
+        habit=habit,
+        benefit="benefit" in stories,
+        overcharged="overcharged" in stories,
+        gaps="gaps" in stories and bool(meters),
+    )
+
+
+def _meters(replaced: bool, first: Period, rng: Random) -> tuple[MeterPlan, ...]:
+    begin = date(first.year, first.month, 1)
+    zones = rng.choice((1, 1, 1, 2, 2))
+    swapped = begin + timedelta(days=rng.randrange(8, 20)) if replaced else None
+    meters = [
+        MeterPlan(_name(rng), Service.ELECTRICITY, zones, rng.randrange(1_000_000, 40_000_000), begin, swapped),
+        MeterPlan(_name(rng), Service.COLD_WATER, 1, rng.randrange(10_000, 900_000), begin),
+        MeterPlan(_name(rng), Service.HOT_WATER, 1, rng.randrange(10_000, 700_000), begin),
+    ]
+    if swapped:
+        meters.append(MeterPlan(_name(rng), Service.ELECTRICITY, zones, rng.randrange(0, 2_000), swapped))
+    return tuple(meters)
+
+
+def _name(rng: Random) -> MeterId:
+    return MeterId(rng.randbytes(16))
