@@ -1,0 +1,86 @@
+"""The local chain: Anvil from npm, with the flags that design and benches agree on."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from scripts.processes import Spec
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAIN_ID = 31337
+
+
+class AnvilMissing(RuntimeError):
+    """The local chain is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("anvil is not installed in this checkout; run `make install` (it needs Node.js 20 or newer)")
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSettings:
+    """``block_time_s`` is what Anvil starts with; ``starts_at`` the first block's time; ``state`` a file or None."""
+
+    port: int
+    starts_at: int
+    block_time_s: float = 1.0
+    slots_in_an_epoch: int = 6
+    state: Path | None = None
+
+
+def anvil_binary() -> Path:
+    """The program itself, so that a signal reaches it and not a wrapper. Raises AnvilMissing."""
+    system = {"linux": "linux", "darwin": "darwin", "win32": "win32"}.get(sys.platform, sys.platform)
+    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine().lower()]
+    path = ROOT / "node_modules" / "@foundry-rs" / f"anvil-{system}-{machine}" / "bin" / "anvil"
+    if not path.exists():
+        raise AnvilMissing
+    return path
+
+
+def anvil(settings: ChainSettings) -> Spec:
+    """How to start the chain. Gas is free; twelve blocks make a block final."""
+    argv = [
+        str(anvil_binary()),
+        *("--host", "127.0.0.1"),
+        *("--port", str(settings.port)),
+        *("--chain-id", str(CHAIN_ID)),
+        *("--block-time", str(settings.block_time_s)),
+        *("--slots-in-an-epoch", str(settings.slots_in_an_epoch)),
+        *("--gas-price", "0"),
+        *("--block-base-fee-per-gas", "0"),
+        "--disable-min-priority-fee",
+        *("--timestamp", str(settings.starts_at)),
+        *("--accounts", "1"),
+        "--quiet",
+    ]
+    if settings.state is not None:
+        settings.state.parent.mkdir(parents=True, exist_ok=True)
+        argv += ["--state", str(settings.state), "--state-interval", "1"]
+    return Spec("anvil", tuple(argv), stop_signal=signal.SIGINT)
+
+
+def chain_answers(url: str) -> bool:
+    """Whether a node answers there."""
+    try:
+        return "result" in rpc(url, "eth_blockNumber")
+    except httpx.HTTPError:
+        return False
+
+
+def rpc(url: str, method: str, *params: object) -> dict[str, object]:
+    """One call to the node's own controls (mining interval, reorg); contracts are reached through the client."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+    answer: dict[str, object] = httpx.post(url, json=body, timeout=10).json()
+    return answer
+
+
+def set_block_time(url: str, seconds: int) -> None:
+    """Changes Anvil's mining interval: the chain's filling runs faster than its service."""
+    rpc(url, "evm_setIntervalMining", seconds)
