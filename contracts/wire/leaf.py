@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
-from contracts.wire.ids import BillKey, GrantBatchId, Hash, MeterId, SupplierId, Tag
+from contracts.wire.ids import BillKey, GrantBatchId, Hash, MeterId, SupplierId
 from contracts.wire.keccak import keccak
 from contracts.wire.units import Unit
 
@@ -214,11 +214,11 @@ class BillLine:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """A prepayment that a bill nets on one of its lines."""
+    """A prepayment that a bill nets on one of its lines; ``prepayment`` is H(payer ‖ tag)."""
 
     line: int
     amount_kopecks: int
-    tag: Tag
+    prepayment: Hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +261,7 @@ def encode_bill(bill: BillBlob) -> bytes:
         if credit.amount_kopecks > bill.lines[credit.line].amount_kopecks:
             raise LeafError(f"credit on line {credit.line} is more than the line")
         lines_seen.add(credit.line)
-        out += _uint(credit.line, 1) + _uint(credit.amount_kopecks, 6) + credit.tag
+        out += _uint(credit.line, 1) + _uint(credit.amount_kopecks, 6) + credit.prepayment
     if bill.original is not None:
         out += _uint(bill.original.number, 8)
     return bytes(out)
@@ -288,7 +288,7 @@ def decode_bill(blob: bytes) -> BillBlob:
     if len(rest) % 39:
         raise LeafError("not a bill: its credits are cut short")
     credits = tuple(
-        Credit(rest[i], int.from_bytes(rest[i + 1 : i + 7], "big"), Tag(rest[i + 7 : i + 39]))
+        Credit(rest[i], int.from_bytes(rest[i + 1 : i + 7], "big"), Hash(rest[i + 7 : i + 39]))
         for i in range(0, len(rest), 39)
     )
     return BillBlob(Hash(blob[:32]), kind, lines, credits, None)
@@ -333,6 +333,11 @@ class GrantPlace:
 
     batch: GrantBatchId
     index: int
+
+
+def prepayment_id(payer: bytes, tag: bytes) -> Hash:
+    """What a bill's credit names: H(payer ‖ tag)."""
+    return Hash(keccak(payer + tag))
 
 
 def grant_commit(salt: bytes, decision_hash: bytes) -> Hash:

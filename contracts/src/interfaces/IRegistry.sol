@@ -96,7 +96,8 @@ interface IRegistry {
         uint40 verificationDue
     ) external;
 
-    /// @notice A contract whose code is one zero byte, then for each supplier from 1: active (1) ‖ payout (20).
+    /// @notice A contract whose code is `abi.encode(uint256[])`: at each supplier's id its payout wallet, and bit 160
+    /// when it is active; nothing at 0.
     function payoutTable() external view returns (address);
 
     function supplierCount() external view returns (uint16);

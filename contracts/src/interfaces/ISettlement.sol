@@ -18,15 +18,16 @@ import {
 /// that is suspended, or whose payout the bank froze, is left open and does not stop the others.
 interface ISettlement {
     /// @notice A receipt.
-    /// @param reference The order's digest, the batch's reference, or zero for a plain payment.
-    /// @param legs One for each line that got money, 9 bytes: line (1) ‖ supplier (2) ‖ amount (6).
+    /// @param ref The order's digest, the batch's ref, or zero for a plain payment.
+    /// @param legs One for each line of the bill, 8 bytes: supplier (2) ‖ amount (6), zero where nothing moved.
     event BillPaid(
-        BillKey indexed bill, address indexed payer, bytes32 indexed reference, bytes32 commit, bytes legs, BillState state
+        BillKey indexed bill, address indexed payer, bytes32 indexed ref, bytes32 commit, bytes legs, BillState state
     );
-    event BillSkipped(BillKey indexed bill, bytes32 indexed reference, BillState state);
+    /// @notice Nothing was taken for a bill that an order, a batch or a grant named; `state` is where it stands now.
+    event BillSkipped(BillKey indexed bill, bytes32 indexed ref, BillState state);
     event LegSkipped(BillKey indexed bill, uint8 line, SupplierId supplier, uint48 amount);
-    event BatchSettled(address indexed agent, bytes32 indexed reference, bytes32 content, uint256 total);
-    event BatchRepeated(address indexed agent, bytes32 indexed reference);
+    event BatchSettled(address indexed agent, bytes32 indexed ref, bytes32 content, uint256 total);
+    event BatchRepeated(address indexed agent, bytes32 indexed ref);
     event GrantApplied(
         uint32 indexed batch,
         uint32 indexed index,
@@ -36,8 +37,13 @@ interface ISettlement {
         uint48 amount,
         BillState state
     );
-    event Prepaid(bytes32 indexed tag, address indexed payer, SupplierId indexed supplier, uint48 amount);
-    event PrepaymentNetted(bytes32 indexed tag, BillKey indexed bill, uint8 line, SupplierId supplier, uint48 amount);
+    /// @param prepayment H(payer ‖ tag): what a later bill names, and nobody but this payer can make.
+    event Prepaid(
+        bytes32 indexed prepayment, address indexed payer, SupplierId indexed supplier, uint48 amount, bytes32 tag
+    );
+    event PrepaymentNetted(
+        bytes32 indexed prepayment, BillKey indexed bill, uint8 line, SupplierId supplier, uint48 amount
+    );
     event CreditApplied(BillKey indexed note, BillKey indexed bill, uint8 line, uint48 writtenOff);
     event Refunded(
         BillKey indexed note,
@@ -59,7 +65,7 @@ interface ISettlement {
     error Settlement_NotPayable(BillKey bill, uint8 kind);
     error Settlement_UnknownSupplier(SupplierId supplier);
     error Settlement_SupplierSuspended(SupplierId supplier);
-    error Settlement_ReferenceReused(address agent, bytes32 reference);
+    error Settlement_ReferenceReused(address agent, bytes32 ref);
     error Settlement_EmptyReference();
     error Settlement_LengthsDiffer();
     error Settlement_GrantForOtherBill(BillKey granted, BillKey given);
@@ -78,7 +84,7 @@ interface ISettlement {
 
     /// @notice Pays many bills of one run from an agent's own balance: one transfer a supplier, one receipt a
     /// bill. Agents only. The same reference with the same content changes nothing; with other content reverts.
-    function payBatch(bytes32 reference, uint32 run, BatchBill[] calldata bills, bytes32[] calldata multiproof)
+    function payBatch(bytes32 ref, uint32 run, BatchBill[] calldata bills, bytes32[] calldata multiproof)
         external
         returns (uint256 total);
 
@@ -105,7 +111,7 @@ interface ISettlement {
         SplitAuthorization calldata authorization
     ) external;
 
-    /// @notice Pays a supplier ahead, from the caller's balance. A tag is used once.
+    /// @notice Pays a supplier ahead, from the caller's balance. A payer uses a tag once.
     function prepay(SupplierId supplier, uint48 amount, bytes32 tag) external;
 
     /// @notice Nets the prepayments that a bill names, without any payment.
@@ -116,9 +122,9 @@ interface ISettlement {
 
     function lineRecord(BillKey bill, uint8 line) external view returns (LineRecord memory);
 
-    function prepaymentOf(bytes32 tag) external view returns (SupplierId supplier, uint48 left);
+    function prepaymentOf(bytes32 prepayment) external view returns (SupplierId supplier, uint48 left);
 
-    function contentOf(address agent, bytes32 reference) external view returns (bytes32);
+    function contentOf(address agent, bytes32 ref) external view returns (bytes32);
 
     function pausedUntil() external view returns (uint40);
 }

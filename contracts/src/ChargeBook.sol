@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {IChargeBook} from "./interfaces/IChargeBook.sol";
+import {IReadingAnchor} from "./interfaces/IReadingAnchor.sol";
+import {ITariffBook} from "./interfaces/ITariffBook.sol";
+import {Bill} from "./libraries/Bill.sol";
+import {Merkle} from "./libraries/Merkle.sol";
+import {BillKey, BillState, Head, SupplierId} from "./types/Types.sol";
+
+/// @notice See `IChargeBook`.
+contract ChargeBook is IChargeBook, AccessManaged {
+    struct Run {
+        // slot 0
+        bytes32 root;
+        // slot 1
+        uint32 count;
+        uint40 activatableAt;
+        RunState state;
+        // slot 2
+        bytes32 superseded;
+    }
+
+    /// @dev Two bits a bill: 128 bills a word.
+    uint256 private constant BILLS_PER_WORD_BITS = 7;
+
+    IReadingAnchor public immutable ANCHOR;
+    ITariffBook public immutable TARIFFS;
+    address public immutable SETTLEMENT;
+    uint40 public immutable ACTIVATION_DELAY;
+
+    /// @inheritdoc IChargeBook
+    uint32 public runCount;
+
+    mapping(uint32 run => Run) private _runs;
+    mapping(uint256 word => uint256) private _states;
+
+    constructor(
+        address authority,
+        IReadingAnchor anchor,
+        ITariffBook tariffs,
+        address settlement,
+        uint40 activationDelay
+    ) AccessManaged(authority) {
+        ANCHOR = anchor;
+        TARIFFS = tariffs;
+        SETTLEMENT = settlement;
+        ACTIVATION_DELAY = activationDelay;
+    }
+
+    modifier onlySettlement() {
+        require(msg.sender == SETTLEMENT, ChargeBook_NotSettlement(msg.sender));
+        _;
+    }
+
+    /// @inheritdoc IChargeBook
+    function propose(Proposal calldata proposal) external restricted returns (uint32 run) {
+        // Check
+        require(proposal.count != 0 && proposal.root != 0, ChargeBook_EmptyRun());
+        uint256 month = proposal.period % 100;
+        require(proposal.period >= 200_000 && month >= 1 && month <= 12, ChargeBook_BadPeriod(proposal.period));
+        require(
+            proposal.tariffVersion <= TARIFFS.version(), ChargeBook_UnknownTariffVersion(proposal.tariffVersion)
+        );
+        _checkSuppliers(proposal.suppliers);
+        _checkHeads(proposal.heads);
+        // Effect
+        run = ++runCount;
+        uint40 activatableAt = uint40(block.timestamp) + ACTIVATION_DELAY;
+        _runs[run] = Run({
+            root: proposal.root,
+            count: proposal.count,
+            activatableAt: activatableAt,
+            state: RunState.Proposed,
+            superseded: proposal.superseded
+        });
+        emit RunProposed(run, msg.sender, activatableAt, proposal);
+    }
+
+    /// @inheritdoc IChargeBook
+    function activate(uint32 run, BillKey[] calldata superseded) external {
+        Run storage proposed = _runs[run];
+        require(proposed.state == RunState.Proposed, ChargeBook_RunNotProposed(run));
+        require(block.timestamp >= proposed.activatableAt, ChargeBook_TooEarly(run, proposed.activatableAt));
+        require(proposed.superseded == _hashKeys(superseded), ChargeBook_SupersededDiffer(run));
+        proposed.state = RunState.Active;
+        emit RunActivated(run);
+        for (uint256 i = 0; i < superseded.length; ++i) {
+            require(
+                i == 0 || BillKey.unwrap(superseded[i]) > BillKey.unwrap(superseded[i - 1]),
+                ChargeBook_SupersededNotAscending(superseded[i])
+            );
+            _supersede(superseded[i], run);
+        }
+    }
+
+    /// @inheritdoc IChargeBook
+    function veto(uint32 run, bytes32 reason) external restricted {
+        require(_runs[run].state == RunState.Proposed, ChargeBook_RunNotProposed(run));
+        _runs[run].state = RunState.Vetoed;
+        emit RunVetoed(run, reason);
+    }
+
+    /// @inheritdoc IChargeBook
+    function setState(uint32 run, uint32 index, BillState state) external onlySettlement {
+        _setState(run, index, state);
+        emit BillStateChanged(Bill.key(run, index), state);
+    }
+
+    /// @inheritdoc IChargeBook
+    function setStates(uint32 run, uint32[] calldata indices, BillState[] calldata states) external onlySettlement {
+        for (uint256 i = 0; i < indices.length; ++i) {
+            _setState(run, indices[i], states[i]);
+        }
+    }
+
+    /// @inheritdoc IChargeBook
+    function proveBill(uint32 run, uint32 index, bytes32 leaf, bytes32[] calldata proof)
+        external
+        view
+        returns (BillState)
+    {
+        (bytes32 root, uint256 count) = _active(run);
+        require(index < count && proof.length == Merkle.depthOf(count), ChargeBook_NoSuchBill(Bill.key(run, index)));
+        require(Merkle.rootOf(leaf, index, proof) == root, ChargeBook_WrongProof(Bill.key(run, index)));
+        return stateOf(run, index);
+    }
+
+    /// @inheritdoc IChargeBook
+    function proveBills(uint32 run, uint32[] calldata indices, bytes32[] calldata leaves, bytes32[] calldata proof)
+        external
+        view
+        returns (BillState[] memory states)
+    {
+        (bytes32 root, uint256 count) = _active(run);
+        uint256[] memory places = new uint256[](indices.length);
+        states = new BillState[](indices.length);
+        for (uint256 i = 0; i < indices.length; ++i) {
+            uint32 index = indices[i];
+            require(index < count && (i == 0 || index > places[i - 1]), ChargeBook_NoSuchBill(Bill.key(run, index)));
+            places[i] = index;
+            states[i] = stateOf(run, index);
+        }
+        require(
+            indices.length != 0 && leaves.length == indices.length
+                && Merkle.rootOfMany(leaves, places, proof, Merkle.depthOf(count)) == root,
+            ChargeBook_WrongMultiproof(run)
+        );
+    }
+
+    /// @inheritdoc IChargeBook
+    function runOf(uint32 run)
+        external
+        view
+        returns (bytes32 root, uint32 count, RunState state, uint40 activatableAt, bytes32 superseded)
+    {
+        Run storage known = _runs[run];
+        return (known.root, known.count, known.state, known.activatableAt, known.superseded);
+    }
+
+    /// @inheritdoc IChargeBook
+    function stateOf(uint32 run, uint32 index) public view returns (BillState) {
+        return BillState((_states[_word(run, index)] >> _shift(index)) & 3);
+    }
+
+    function _setState(uint32 run, uint32 index, BillState state) private {
+        uint256 word = _word(run, index);
+        uint256 shift = _shift(index);
+        uint256 states = _states[word];
+        BillState before = BillState((states >> shift) & 3);
+        if (before == state) return;
+        require(before < BillState.Paid, ChargeBook_StateIsFinal(Bill.key(run, index), before));
+        _states[word] = (states & ~(uint256(3) << shift)) | (uint256(state) << shift);
+    }
+
+    function _supersede(BillKey bill, uint32 byRun) private {
+        uint32 run = uint32(BillKey.unwrap(bill) >> 32);
+        uint32 index = uint32(BillKey.unwrap(bill));
+        (, uint256 count) = _active(run);
+        require(index < count, ChargeBook_NoSuchBill(bill));
+        BillState state = stateOf(run, index);
+        require(state == BillState.Open, ChargeBook_BillNotOpen(bill, state));
+        _setState(run, index, BillState.Superseded);
+        emit BillSuperseded(bill, byRun);
+    }
+
+    function _active(uint32 run) private view returns (bytes32 root, uint256 count) {
+        Run storage known = _runs[run];
+        RunState state = known.state;
+        require(state != RunState.None, ChargeBook_UnknownRun(run));
+        require(state == RunState.Active, ChargeBook_RunNotActive(run));
+        return (known.root, known.count);
+    }
+
+    function _checkSuppliers(SupplierTotal[] calldata suppliers) private pure {
+        uint16 previous = 0;
+        for (uint256 i = 0; i < suppliers.length; ++i) {
+            uint16 supplier = SupplierId.unwrap(suppliers[i].supplier);
+            require(supplier > previous, ChargeBook_SuppliersNotAscending(suppliers[i].supplier));
+            previous = supplier;
+        }
+    }
+
+    /// @dev The anchor keeps the last head only: an earlier one is checked off chain by whoever holds the files.
+    function _checkHeads(UsedHead[] calldata heads) private view {
+        for (uint256 i = 0; i < heads.length; ++i) {
+            UsedHead calldata used = heads[i];
+            Head memory head = ANCHOR.headOf(used.source);
+            bool passed = used.epoch < head.epoch || (used.epoch == head.epoch && used.sequence < head.sequence);
+            bool same = used.epoch == head.epoch && used.sequence == head.sequence && used.hash == head.hash;
+            require(passed || same, ChargeBook_UnknownReadings(used.source, used.sequence));
+        }
+    }
+
+    function _hashKeys(BillKey[] calldata keys) private pure returns (bytes32) {
+        if (keys.length == 0) return 0;
+        bytes memory packed = new bytes(0);
+        for (uint256 i = 0; i < keys.length; ++i) {
+            packed = abi.encodePacked(packed, BillKey.unwrap(keys[i]));
+        }
+        return keccak256(packed);
+    }
+
+    function _word(uint32 run, uint32 index) private pure returns (uint256) {
+        return uint256(run) << 32 | (index >> BILLS_PER_WORD_BITS);
+    }
+
+    function _shift(uint32 index) private pure returns (uint256) {
+        return uint256(index & 127) << 1;
+    }
+}
