@@ -1,0 +1,107 @@
+"""What the command line shows: progress on anything longer than two seconds, tables or JSON, errors with a remedy."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+out = Console()
+err = Console(stderr=True)
+
+
+class Step:
+    """One piece of work under way; ``total`` None where its length is not known."""
+
+    def __init__(self, steps: Steps, title: str, total: int | None) -> None:
+        self._steps = steps
+        self._title = title
+        self._total = total
+        self._done = 0
+        self._said = time.monotonic()
+        self._task: TaskID | None = steps.bar.add_task(title, total=total) if steps.bar else None
+
+    def advance(self, count: int = 1) -> None:
+        """So much more is done."""
+        self.at(self._done + count)
+
+    def at(self, done: int, total: int | None = None) -> None:
+        """So much is done."""
+        self._done = done
+        self._total = total if total is not None else self._total
+        if self._steps.bar and self._task is not None:
+            self._steps.bar.update(self._task, completed=done, total=self._total)
+        elif time.monotonic() - self._said > 2.0:
+            self._said = time.monotonic()
+            err.print(f"    {self._title}: {done}" + (f" of {self._total}" if self._total else ""), highlight=False)
+
+
+class Steps:
+    """The steps of a long command, on the error stream: bars on a terminal, plain lines elsewhere."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self.seconds: dict[str, float] = {}
+        self.bar: Progress | None = None
+        if err.is_terminal and not quiet:
+            self.bar = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=err,
+            )
+
+    @contextmanager
+    def step(self, name: str, title: str, total: int | None = None) -> Iterator[Step]:
+        """Shows and times one step under ``name``."""
+        started = time.monotonic()
+        if self.bar is None and not self._quiet:
+            err.print(f"==> {title}", highlight=False)
+        step = Step(self, title, total)
+        if self.bar:
+            self.bar.start()
+        try:
+            yield step
+        finally:
+            took = time.monotonic() - started
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 2)
+            if self.bar:
+                self.bar.stop()
+                for task in self.bar.task_ids:
+                    self.bar.remove_task(task)
+                err.print(f"  [green]✓[/green] {title} [dim]{took:.1f} s[/dim]", highlight=False)
+
+
+def show(rows: Sequence[Mapping[str, object]], as_json: bool, title: str = "") -> None:
+    """A listing: JSON on the output, or a table."""
+    if as_json:
+        show_json(list(rows))
+        return
+    if not rows:
+        out.print(f"{title}: nothing" if title else "nothing")
+        return
+    table = Table(title=title or None)
+    for column in rows[0]:
+        table.add_column(column.replace("_", " "), justify="right" if isinstance(rows[0][column], int) else "left")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    out.print(table)
+
+
+def show_json(value: object) -> None:
+    """One JSON value on the output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def fail(error: BaseException) -> None:
+    """Says what went wrong, in the error's own words."""
+    err.print(f"[bold red]{type(error).__name__}[/bold red]: {error}", highlight=False)

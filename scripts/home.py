@@ -1,0 +1,93 @@
+"""The directory of a running town: where each party's things lie, and the parties' keys.
+
+One machine plays every party in the demo, so all keys are here, each in a file of its own that only its owner may
+read; what a party does, it does with its own key alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from contracts.wire.ids import Address
+from contracts.wire.typed_data import address_of
+
+DEFAULT_HOME = Path("var/local")
+CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
+class HomeInUse(RuntimeError):
+    """Another `kopeck up` works in this home."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(f"a town is already running in {root}; stop it with `kopeck stop`, or give another --home")
+
+
+class Home:
+    """Paths under ``root``; made as they are asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.root.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def deployment(self) -> Path:
+        """The deployment's chain id, addresses and first block."""
+        return self.root / "deployment.json"
+
+    @property
+    def chain_state(self) -> Path:
+        """Where the local chain keeps its state."""
+        return self.root / "chain" / "state.json"
+
+    @property
+    def filled(self) -> Path:
+        """There once the town has been filled; holds its report."""
+        return self.root / "town" / "filled.json"
+
+    def folder(self, name: str) -> Path:
+        """A party's own folder."""
+        path = self.root / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def key(self, name: str) -> bytes:
+        """A party's private key, drawn when it is first asked for."""
+        path = self.folder("keys") / f"{name}.key"
+        if not path.exists():
+            drawn = (1 + secrets.randbelow(CURVE_ORDER - 1)).to_bytes(32, "big")
+            aside = path.with_suffix(".new")
+            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as out:
+                out.write("0x" + drawn.hex() + "\n")
+            aside.rename(path)
+        return bytes.fromhex(path.read_text().strip().removeprefix("0x"))
+
+    def address(self, name: str) -> Address:
+        """A party's account."""
+        return address_of(self.key(name))
+
+    def token(self, name: str) -> str:
+        """A bearer token between services, drawn when it is first asked for."""
+        path = self.folder("keys") / f"{name}.token"
+        if not path.exists():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as out:
+                out.write(secrets.token_urlsafe(32) + "\n")
+        return path.read_text().strip()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the home for one `kopeck up`. Raises HomeInUse."""
+        with (self.root / "up.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise HomeInUse(self.root) from error
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
