@@ -9,53 +9,70 @@ from dataclasses import dataclass
 from contracts.wire.ids import Address, BillKey, BillState, Hash, SourceClass
 from contracts.wire.keccak import keccak
 
-Decode = Callable[[bytes], object]
-"""From one 32-byte word to a value of our own types."""
+Read = Callable[[bytes, int], object]
+"""Reads a parameter whose head stands at a place of ABI-encoded data."""
 
 
-def uint_of(word: bytes) -> int:
-    """An unsigned integer word."""
-    return int.from_bytes(word, "big")
+def uint_at(data: bytes, at: int) -> int:
+    """An unsigned integer."""
+    return int.from_bytes(data[at : at + 32], "big")
 
 
-def int_of(word: bytes) -> int:
-    """A signed integer word."""
-    return int.from_bytes(word, "big", signed=True)
+def int_at(data: bytes, at: int) -> int:
+    """A signed integer."""
+    return int.from_bytes(data[at : at + 32], "big", signed=True)
 
 
-def address_of(word: bytes) -> Address:
-    """An address word."""
-    return Address(word[12:])
+def word_at(data: bytes, at: int) -> Hash:
+    """32 bytes."""
+    return Hash(data[at : at + 32])
 
 
-def bill_key_of(word: bytes) -> BillKey:
-    """A bill key word."""
-    return BillKey.from_number(int.from_bytes(word, "big"))
+def address_at(data: bytes, at: int) -> Address:
+    """An address."""
+    return Address(data[at + 12 : at + 32])
+
+
+def bill_key_at(data: bytes, at: int) -> BillKey:
+    """A bill key."""
+    return BillKey.from_number(int.from_bytes(data[at : at + 32], "big"))
+
+
+def bytes_at(data: bytes, at: int) -> bytes:
+    """Bytes of any length. Raises ValueError where they are cut short."""
+    start = uint_at(data, at) + 32
+    size = uint_at(data, start - 32)
+    if start + size > len(data):
+        raise ValueError("the data is cut short")
+    return data[start : start + size]
 
 
 # What the interfaces name by a type of their own, under the type the chain knows it by.
-_NAMED: dict[str, tuple[str, Decode]] = {
-    "SupplierId": ("uint16", uint_of),
-    "BillKey": ("uint64", bill_key_of),
-    "BillState": ("uint8", lambda word: BillState(word[31])),
-    "SourceClass": ("uint8", lambda word: SourceClass(word[31])),
-    "address": ("address", address_of),
-    "bool": ("bool", lambda word: word[31] == 1),
-    "bytes32": ("bytes32", Hash),
-    "bytes24": ("bytes24", lambda word: word[:24]),
-    "bytes4": ("bytes4", lambda word: word[:4]),
+_TYPES: dict[str, tuple[str, Read]] = {
+    "SupplierId": ("uint16", uint_at),
+    "BillKey": ("uint64", bill_key_at),
+    "BillState": ("uint8", lambda data, at: BillState(data[at + 31])),
+    "SourceClass": ("uint8", lambda data, at: SourceClass(data[at + 31])),
+    "address": ("address", address_at),
+    "bool": ("bool", lambda data, at: data[at + 31] == 1),
+    "bytes32": ("bytes32", word_at),
+    "bytes24": ("bytes24", lambda data, at: data[at : at + 24]),
+    "bytes4": ("bytes4", lambda data, at: data[at : at + 4]),
+    "bytes": ("bytes", bytes_at),
+    "string": ("string", lambda data, at: bytes_at(data, at).decode("utf-8", "replace")),
 }
 _DECLARATION = re.compile(r"^(\w+)\((.*)\)$")
+_KEYWORDS = ("from", "class")
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of an event or an error."""
+    """One parameter of an event or an error, under its name in Python."""
 
     name: str
     canonical: str
     indexed: bool
-    decode: Decode
+    read: Read
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +93,31 @@ class Declaration:
         return Hash(keccak(self.signature.encode()))
 
 
-def parse_declaration(text: str) -> Declaration:
-    """Reads ``Name(type [indexed] name, …)``. Raises ValueError for a type it does not know."""
+def parse_declaration(text: str, structs: dict[str, tuple[str, Read]] | None = None) -> Declaration:
+    """Reads ``Name(type [indexed] name, …)``; ``structs`` adds types. Raises ValueError for a type unknown."""
     match = _DECLARATION.match(" ".join(text.split()))
     if match is None:
         raise ValueError(f"not a declaration: {text!r}")
+    types = _TYPES | (structs or {})
     body = match.group(2).strip()
-    return Declaration(match.group(1), tuple(_parameter(part) for part in body.split(",")) if body else ())
+    return Declaration(match.group(1), tuple(_parameter(part, types) for part in body.split(",")) if body else ())
 
 
 def snake_case(name: str) -> str:
     """``periodStart`` → ``period_start``; a Python keyword gets a trailing underscore."""
     out = re.sub(r"(?<=[a-z0-9])([A-Z])", lambda m: "_" + m.group(1).lower(), name)
-    return out + "_" if out in ("from", "class") else out
+    return out + "_" if out in _KEYWORDS else out
 
 
-def _parameter(text: str) -> Parameter:
+def _parameter(text: str, types: dict[str, tuple[str, Read]]) -> Parameter:
     words = text.split()
     kind, name = words[0], words[-1]
-    canonical, decode = _NAMED.get(kind) or _plain(kind)
-    return Parameter(snake_case(name), canonical, "indexed" in words[1:-1], decode)
-
-
-def _plain(kind: str) -> tuple[str, Decode]:
-    if re.fullmatch(r"uint\d+", kind):
-        return kind, uint_of
-    if re.fullmatch(r"int\d+", kind):
-        return kind, int_of
-    if kind in ("bytes", "string") or kind.startswith("("):
-        return kind, _dynamic
-    raise ValueError(f"no decoder for {kind}")
-
-
-def _dynamic(word: bytes) -> object:
-    raise ValueError("a dynamic parameter has a decoder of its own")
+    if kind in types:
+        canonical, read = types[kind]
+    elif re.fullmatch(r"uint\d+", kind):
+        canonical, read = kind, uint_at
+    elif re.fullmatch(r"int\d+", kind):
+        canonical, read = kind, int_at
+    else:
+        raise ValueError(f"no way to read {kind}")
+    return Parameter(snake_case(name), canonical, "indexed" in words[1:-1], read)
