@@ -1,0 +1,186 @@
+"""Reading the chain: blocks, logs, views, and calls tried without being sent. Holds no key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.client import abi
+from contracts.client.deployments import Deployment
+from contracts.client.rpc import Rpc, RpcError, WrongAnswer
+from contracts.wire.errors import decode_revert
+from contracts.wire.events import Event, decode_log
+from contracts.wire.ids import Address, Hash
+
+_BLOCKS_AT_ONCE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block's header; ``timestamp`` is seconds UTC."""
+
+    number: int
+    hash: Hash
+    parent: Hash
+    timestamp: int
+
+
+class Reader:
+    """What the chain says about one deployment."""
+
+    def __init__(self, rpc: Rpc, deployment: Deployment) -> None:
+        self.rpc = rpc
+        self.deployment = deployment
+        self._addresses = ["0x" + address.hex() for address in deployment.addresses.values()]
+        self._names = {"0x" + address.hex(): name for name, address in deployment.addresses.items()}
+
+    # --- blocks ---
+
+    def head(self) -> Block:
+        """The latest block."""
+        return self._tagged("latest")
+
+    def finalized(self) -> Block:
+        """The latest block that no reorganisation takes back."""
+        return self._tagged("finalized")
+
+    def block(self, number: int) -> Block | None:
+        """The block at a height, or None past the head."""
+        raw = self.rpc.call("eth_getBlockByNumber", hex(number), False)
+        return None if raw is None else _block(raw)
+
+    def block_of(self, block_hash: Hash) -> Block | None:
+        """The block of a hash, or None where the node has it not (any more)."""
+        raw = self.rpc.call("eth_getBlockByHash", "0x" + block_hash.hex(), False)
+        return None if raw is None else _block(raw)
+
+    def blocks(self, first: int, last: int) -> list[Block]:
+        """The blocks from ``first`` to ``last``, both included, as far as there are any, in batches."""
+        numbers = range(first, last + 1)
+        raws = self.rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
+        out = []
+        for raw in raws:
+            if raw is None:
+                break
+            out.append(_block(raw))
+        return out
+
+    def _tagged(self, tag: str) -> Block:
+        raw = self.rpc.call("eth_getBlockByNumber", tag, False)
+        if raw is None:
+            raise WrongAnswer(f"the node has no {tag} block; is its chain started?")
+        return _block(raw)
+
+    # --- logs ---
+
+    def events(self, first: int, last: int) -> list[Event]:
+        """Events of all our contracts in the blocks from ``first`` to ``last``, both included, in chain order.
+
+        A range that the node finds too large is asked for in halves. Raises NodeError, LogError.
+        """
+        out: list[Event] = []
+        for start in range(first, last + 1, _BLOCKS_AT_ONCE):
+            out.extend(self._decode(self._logs(start, min(start + _BLOCKS_AT_ONCE - 1, last))))
+        return out
+
+    def events_of(self, block_hash: Hash) -> list[Event]:
+        """Events in one block, named by its hash, so that no reorganisation can slip in another."""
+        query = {"blockHash": "0x" + block_hash.hex(), "address": self._addresses}
+        return self._decode(self.rpc.call("eth_getLogs", query))
+
+    def events_of_each(self, block_hashes: Sequence[Hash]) -> list[list[Event]]:
+        """The same for several blocks, in one batch."""
+        queries = [{"blockHash": "0x" + name.hex(), "address": self._addresses} for name in block_hashes]
+        return [self._decode(raws) for raws in self.rpc.batch([("eth_getLogs", [query]) for query in queries])]
+
+    def _logs(self, first: int, last: int) -> list[Mapping[str, Any]]:
+        query = {"fromBlock": hex(first), "toBlock": hex(last), "address": self._addresses}
+        try:
+            return list(self.rpc.call("eth_getLogs", query))
+        except RpcError:
+            if first == last:
+                raise
+            middle = (first + last) // 2
+            return self._logs(first, middle) + self._logs(middle + 1, last)
+
+    def _decode(self, raws: Sequence[Mapping[str, Any]]) -> list[Event]:
+        out = []
+        for raw in raws:
+            event = decode_log(raw)
+            # The same topic from another of our contracts would be no event of the one that declares it.
+            if event is not None and self._names.get(raw["address"].lower()) == event.log.contract:
+                out.append(event)
+        out.sort(key=lambda event: (event.log.block_number, event.log.log_index))
+        return out
+
+    # --- calls ---
+
+    def view(self, contract: str, function: str, *args: object, block: int | str = "latest") -> Any:
+        """What a view function returns, in types of our own; several values as a tuple.
+
+        Raises ContractError where it reverts, NodeError, NoSuchFunction.
+        """
+        data = abi.encode(contract, function, *args)
+        found = self._call({"to": self._address(contract), "data": "0x" + data.hex()}, block)
+        return abi.decode_outputs(contract, function, len(args), found)
+
+    def views(self, calls: Sequence[tuple[str, str, Sequence[object]]], block: int | str = "latest") -> list[Any]:
+        """Many views in one batch: (contract, function, arguments). Raises as ``view`` does."""
+        requests = [
+            ("eth_call", [{"to": self._address(c), "data": "0x" + abi.encode(c, f, *args).hex()}, _tag(block)])
+            for c, f, args in calls
+        ]
+        out = []
+        for (contract, function, args), found in zip(calls, self.rpc.batch_each(requests), strict=True):
+            if isinstance(found, RpcError):
+                raise _refusal(found)
+            out.append(abi.decode_outputs(contract, function, len(args), bytes.fromhex(found[2:])))
+        return out
+
+    def simulate(self, sender: Address, contract: str, data: bytes, block: int | str = "latest") -> bytes:
+        """What a call would return if it were sent now. Raises the ContractError it would revert with, NodeError."""
+        request = {"from": "0x" + sender.hex(), "to": self._address(contract), "data": "0x" + data.hex()}
+        return self._call(request, block)
+
+    def _address(self, contract: str) -> str:
+        return "0x" + self.deployment.addresses[contract].hex()
+
+    def _call(self, request: Mapping[str, str], block: int | str) -> bytes:
+        try:
+            found: str = self.rpc.call("eth_call", request, _tag(block))
+        except RpcError as error:
+            raise _refusal(error) from error
+        return bytes.fromhex(found[2:])
+
+
+def revert_data(error: RpcError) -> bytes | None:
+    """The data that a revert carried, wherever this node puts it; None where the call did not revert."""
+    data = error.data
+    if isinstance(data, Mapping):
+        data = data.get("data", data.get("result"))
+    if isinstance(data, str):
+        body = data.removeprefix("Reverted ").removeprefix("0x")
+        try:
+            return bytes.fromhex(body)
+        except ValueError:
+            return b""
+    return b"" if "revert" in error.message.lower() or error.code == 3 else None
+
+
+def _refusal(error: RpcError) -> Exception:
+    data = revert_data(error)
+    return error if data is None else decode_revert(data)
+
+
+def _tag(block: int | str) -> str:
+    return hex(block) if isinstance(block, int) else block
+
+
+def _block(raw: Mapping[str, Any]) -> Block:
+    return Block(
+        int(raw["number"], 16),
+        Hash(bytes.fromhex(raw["hash"][2:])),
+        Hash(bytes.fromhex(raw["parentHash"][2:])),
+        int(raw["timestamp"], 16),
+    )
