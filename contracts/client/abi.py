@@ -7,7 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import eth_abi
+from eth_abi.abi import decode as abi_decode
+from eth_abi.abi import encode as abi_encode
 
 from contracts.wire.ids import Address, BillKey, BillState, SourceClass
 from contracts.wire.keccak import keccak
@@ -49,19 +50,20 @@ def encode(contract: str, function: str, *args: object) -> bytes:
     entry = function_abi(contract, function, len(args))
     types = [type_of(row) for row in entry["inputs"]]
     selector = keccak(f"{function}({','.join(types)})".encode())[:4]
-    return selector + eth_abi.encode(types, [_plain(arg) for arg in args])
+    return selector + abi_encode(types, [_plain(arg) for arg in args])
 
 
 def encode_constructor(contract: str, *args: object) -> bytes:
     """Creation bytecode with the constructor's arguments."""
-    entry = next((row for row in artifact(contract)["abi"] if row["type"] == "constructor"), {"inputs": []})
-    return bytecode(contract) + eth_abi.encode([type_of(row) for row in entry["inputs"]], [_plain(arg) for arg in args])
+    rows: list[dict[str, Any]] = [row for row in artifact(contract)["abi"] if row["type"] == "constructor"]
+    types = [type_of(part) for row in rows for part in row["inputs"]]
+    return bytecode(contract) + abi_encode(types, [_plain(arg) for arg in args])
 
 
 def decode_outputs(contract: str, function: str, arity: int, data: bytes) -> Any:
     """What a function returned, in types of our own: one value, or a tuple of several."""
     entry = function_abi(contract, function, arity)
-    values = eth_abi.decode([type_of(row) for row in entry["outputs"]], data)
+    values = abi_decode([type_of(row) for row in entry["outputs"]], data)
     typed = tuple(_typed(row, value) for row, value in zip(entry["outputs"], values, strict=True))
     return typed[0] if len(typed) == 1 else typed
 
