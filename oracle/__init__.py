@@ -1,0 +1,1 @@
+"""From meters to the chain: signed batches taken in, checked, kept as files and anchored."""

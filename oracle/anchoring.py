@@ -1,0 +1,186 @@
+"""Bringing accepted batches onto the chain and keeping them there.
+
+Every step compares what this intake accepted with what stands on the chain and closes the difference, so a kill, a
+lost transaction, a reorganisation or a stranger who relayed a batch first all end in the same state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import structlog
+from contracts.client.sender import Sender
+
+from contracts.client.reader import Reader
+from contracts.wire.calls import encode_anchor, encode_report_equivocation
+from contracts.wire.errors import (
+    ContractError,
+    ReadingAnchorSourceRevoked,
+    ReadingAnchorWrongSigner,
+)
+from contracts.wire.ids import Address
+from oracle import store
+from oracle.batch import ChainHead
+from oracle.desks import Desk, batch_pending
+from oracle.intake import Intake, adopt
+from oracle.store import BatchRow, BatchState
+
+IN_FLIGHT = 200
+"""How many batches of one source may be on their way at once."""
+
+log = structlog.get_logger(__name__)
+
+
+class Anchoring:
+    """The loop's body: ``tick`` as often as blocks come. One thread."""
+
+    def __init__(
+        self, intake: Intake, reader: Reader, sender: Sender, contract: Address, desks: Sequence[Desk] = ()
+    ) -> None:
+        self._intake = intake
+        self._reader = reader
+        self._sender = sender
+        self._contract = contract
+        self._desks = desks
+        self._refused_reports: set[int] = set()
+
+    def tick(self) -> None:
+        """One step. Raises ChainUnavailable or the client's errors while the node is away; call it again later.
+
+        What to anchor is fixed before decisions are batched, and decisions go out first: no batch reaches the chain
+        ahead of the decisions on its readings.
+        """
+        ready = self._open_batches()
+        for desk in self._desks:
+            while batch_pending(desk, self._intake):
+                pass
+        own = {int(desk.source) for desk in self._desks}
+        decided = [row for row in self._open_batches() if int(row.header.source) in own]
+        others = [row for row in ready if int(row.header.source) not in own]
+        for rows in (decided, others):
+            for source, of_source in groupby(sorted(rows, key=_place), key=lambda row: int(row.header.source)):
+                self._bring(source, list(of_source))
+        self._report_equivocations()
+        self._sender.advance()
+
+    def _open_batches(self) -> list[BatchRow]:
+        with self._intake.engine.begin() as connection:
+            return store.batches_in(connection, (BatchState.ACCEPTED, BatchState.ANCHORED))
+
+    def _bring(self, source: int, rows: list[BatchRow]) -> None:
+        """Brings one source's batches as far as they can go; ``rows`` ascend."""
+        outcomes = {row.id: self._sender.outcome(_intent(row)) for row in rows if row.state is BatchState.ACCEPTED}
+        on_chain = self._intake.chain.head_of(source)
+        if any(row.header.epoch < on_chain.epoch for row in rows):
+            with self._intake.engine.begin() as connection:
+                adopt(connection, source, on_chain)
+            rows = [row for row in rows if row.header.epoch >= on_chain.epoch or row.state is BatchState.ANCHORED]
+        if not self._is_ours(source, on_chain):
+            return
+        expected = on_chain.sequence + 1
+        submitted = 0
+        for row in rows:
+            outcome = outcomes.get(row.id)
+            if _covered(row, on_chain):
+                self._note_anchored(row, None if outcome is None else outcome.block_number)
+            elif row.state is BatchState.ANCHORED:
+                self._again(row, "a reorganisation took it off the chain")
+            elif outcome is not None and self._note_failed(row, outcome.error):
+                return
+            elif row.header.sequence == expected and submitted < IN_FLIGHT:
+                data = encode_anchor(row.header, row.signature)
+                self._sender.submit(_intent(row), self._contract, data)
+                submitted += 1
+                expected += 1
+
+    def _is_ours(self, source: int, on_chain: ChainHead) -> bool:
+        """Whether the chain's head is a batch known here, which proves every batch below it by the hash chain."""
+        if on_chain.sequence == 0:
+            return True
+        with self._intake.engine.begin() as connection:
+            standing = store.chain_of(connection, source)
+            row = store.batch_in_chain(connection, source, on_chain.epoch, on_chain.sequence)
+        if standing is not None and standing == on_chain:
+            return True
+        if row is None:
+            log.error(
+                "the chain is ahead of this intake",
+                source=source,
+                on_chain=on_chain.sequence,
+                here=None if standing is None else standing.sequence,
+                remedy="have the source send the batches between again, or restore oracle.db from its backup",
+            )
+            return False
+        if row.header.head() != on_chain.head:
+            log.error(
+                "the chain holds another batch than the one accepted here",
+                source=source,
+                sequence=on_chain.sequence,
+                on_chain=on_chain.head.hex(),
+                here=row.header.head().hex(),
+                remedy="the source signed twice: declare an epoch reset",
+            )
+            return False
+        return True
+
+    def _note_anchored(self, row: BatchRow, block: int | None) -> None:
+        if row.state is BatchState.ACCEPTED:
+            block = block if block is not None else self._reader.head().number
+            with self._intake.engine.begin() as connection:
+                store.set_state(connection, row.header.head(), BatchState.ANCHORED, block=block)
+        elif row.anchored_block is not None and row.anchored_block <= self._reader.finalized().number:
+            with self._intake.engine.begin() as connection:
+                store.set_state(connection, row.header.head(), BatchState.FINAL, block=row.anchored_block)
+
+    def _note_failed(self, row: BatchRow, error: ContractError | None) -> bool:
+        """Takes note of an attempt that came to nothing; whether the source's later batches must wait for it."""
+        head = row.header.head()
+        with self._intake.engine.begin() as connection:
+            if isinstance(error, ReadingAnchorWrongSigner):
+                reason = "its source's key was rotated; sign the same header again with the new key"
+                store.set_state(connection, head, BatchState.STALE, reason)
+            elif isinstance(error, ReadingAnchorSourceRevoked):
+                store.refuse_open(connection, row.header.source, str(error))
+            else:
+                store.next_attempt(connection, head)
+        log.warning("anchoring failed", source=row.header.source, sequence=row.header.sequence, reason=str(error))
+        return isinstance(error, ReadingAnchorWrongSigner | ReadingAnchorSourceRevoked)
+
+    def _again(self, row: BatchRow, reason: str) -> None:
+        log.warning("batch to be anchored again", sequence=row.header.sequence, reason=reason)
+        with self._intake.engine.begin() as connection:
+            store.set_state(connection, row.header.head(), BatchState.ACCEPTED)
+            store.next_attempt(connection, row.header.head())
+
+    def _report_equivocations(self) -> None:
+        with self._intake.engine.begin() as connection:
+            waiting = store.unreported_equivocations(connection)
+        for id_, first, second in waiting:
+            if id_ in self._refused_reports:
+                continue
+            intent = f"equivocation:{id_}"
+            outcome = self._sender.outcome(intent)
+            if outcome is None:
+                data = encode_report_equivocation(first.header, first.signature, second.header, second.signature)
+                self._sender.submit(intent, self._contract, data)
+            elif outcome.success:
+                with self._intake.engine.begin() as connection:
+                    store.set_reported(connection, id_)
+            else:
+                self._refused_reports.add(id_)
+                log.error("the chain did not take evidence of equivocation", id=id_, reason=str(outcome.error))
+
+
+def _intent(row: BatchRow) -> str:
+    return f"anchor:{row.header.head().hex()}:{row.attempt}"
+
+
+def _place(row: BatchRow) -> tuple[int, int, int]:
+    return int(row.header.source), row.header.epoch, row.header.sequence
+
+
+def _covered(row: BatchRow, on_chain: ChainHead) -> bool:
+    if row.header.epoch < on_chain.epoch:
+        return True  # anchored before the reset; what was not is abandoned already
+    return row.header.epoch == on_chain.epoch and row.header.sequence <= on_chain.sequence
