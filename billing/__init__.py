@@ -1,0 +1,1 @@
+"""Billing: accounts, tariffs, usage, charges, runs, corrections, grants, and the collector that sends."""

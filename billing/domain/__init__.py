@@ -1,0 +1,1 @@
+"""The rules: pure functions over whole numbers, no database, no chain, no clock."""

@@ -1,0 +1,134 @@
+"""A charged line with its explanation: what a resident, a court and a recomputation all read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from billing.domain.calendar import Span
+from billing.domain.numbers import decimal_text
+from billing.domain.readings import ReadingUsed
+from billing.domain.tariff import Version
+from billing.domain.usage import Method
+from contracts.wire.ids import Service, SupplierId
+
+RULES_ACT = "ПП РФ от 06.05.2011 № 354, приложение 2"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One number of a formula: its symbol, its exact value as text, its unit."""
+
+    symbol: str
+    value: str
+    unit: str
+
+    @classmethod
+    def of(cls, symbol: str, value: Fraction | int, unit: str) -> Input:
+        """The input of an exact number."""
+        return cls(symbol, decimal_text(value), unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One product that was rounded once: its formula, inputs, versions, dates and result.
+
+    ``surcharge_kopecks`` is the share of the amount that a multiplier added, for information.
+    """
+
+    formula: str
+    point: str
+    inputs: tuple[Input, ...]
+    versions: tuple[Version, ...]
+    span: Span
+    amount_kopecks: int
+    zone: str = "single"
+    surcharge_kopecks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChargedLine:
+    """What one supplier is owed for one service. ``quantity`` counts ``unit`` (Wh, litre, µGcal, dm²)."""
+
+    service: Service
+    supplier: SupplierId
+    method: Method
+    quantity: int
+    unit: str
+    parts: tuple[Part, ...]
+    readings: tuple[ReadingUsed, ...] = ()
+    by_zone: Mapping[str, int] = field(default_factory=dict)
+    owed_back: Mapping[str, int] = field(default_factory=dict)
+    estimated: int = 0
+    intervals: int = 0
+
+    @property
+    def amount_kopecks(self) -> int:
+        """Sum of the parts."""
+        return sum(part.amount_kopecks for part in self.parts)
+
+
+def explain(line: ChargedLine) -> dict[str, object]:
+    """The line as the bill's document holds it: whole numbers and text only."""
+    out: dict[str, object] = {
+        "service": line.service.name.lower(),
+        "supplier": int(line.supplier),
+        "method": line.method.value,
+        "quantity": line.quantity,
+        "unit": line.unit,
+        "amount_kopecks": line.amount_kopecks,
+        "rounding": "half up to the kopeck, each part once",
+        "parts": [_part(part) for part in line.parts],
+        "readings": [_reading(used) for used in line.readings],
+        "tariffs": _versions(version for part in line.parts for version in part.versions),
+    }
+    if line.estimated:
+        out["estimated_intervals"] = line.estimated
+        out["intervals"] = line.intervals
+    if line.owed_back:
+        out["carried_over"] = dict(line.owed_back)
+    return out
+
+
+def _part(part: Part) -> dict[str, object]:
+    out: dict[str, object] = {
+        "formula": part.formula,
+        "act": f"{RULES_ACT}, {part.point}" if part.point.startswith("ф.") else part.point,
+        "inputs": [{"symbol": i.symbol, "value": i.value, "unit": i.unit} for i in part.inputs],
+        "from": part.span.first.isoformat(),
+        "to": part.span.end.isoformat(),
+        "zone": part.zone,
+        "tariff_versions": [version.number for version in part.versions],
+        "amount_kopecks": part.amount_kopecks,
+    }
+    if part.surcharge_kopecks:
+        out["surcharge_kopecks"] = part.surcharge_kopecks
+    return out
+
+
+def _reading(used: ReadingUsed) -> dict[str, object]:
+    return {
+        "root": "0x" + used.root.hex(),
+        "leaf": used.leaf,
+        "meter": used.meter.hex(),
+        "register": used.register,
+        "at": used.at,
+        "value": used.value,
+        "quality": used.quality.name.lower(),
+        "source": used.source_class.name.lower(),
+    }
+
+
+def _versions(versions: Iterable[Version]) -> list[dict[str, object]]:
+    seen: dict[int, Version] = {version.number: version for version in versions}
+    return [
+        {
+            "version": number,
+            "document": "0x" + seen[number].hash.hex(),
+            "name": seen[number].document.name,
+            "kind": seen[number].document.kind.value,
+            "act": seen[number].document.act,
+        }
+        for number in sorted(seen)
+    ]

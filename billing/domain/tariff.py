@@ -1,0 +1,196 @@
+"""Tariffs, norms and multipliers: effective-dated documents, each with its act, one a version of the tariff book."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from fractions import Fraction
+
+from billing.domain.calendar import Span
+from billing.domain.numbers import NumberError, exact
+from billing.domain.zones import SINGLE, ZoneError, ZonePlan
+from contracts.wire.ids import Hash, Service
+
+
+class Kind(StrEnum):
+    """What a document fixes."""
+
+    TARIFF = "tariff"
+    NORM = "norm"
+    MULTIPLIER = "multiplier"
+
+
+class TariffError(ValueError):
+    """A document is not a tariff, a norm or a multiplier; names the document and the field."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"tariff document {name}: {reason}")
+        self.name, self.reason = name, reason
+
+
+class NoTariff(LookupError):
+    """Nothing is in force for a service on a day."""
+
+    def __init__(self, kind: Kind, service: Service, areas: Sequence[str], day: date) -> None:
+        super().__init__(
+            f"no {kind} for {service.name.lower()} in {', '.join(areas)} on {day}; publish one that covers that day"
+        )
+        self.kind, self.service, self.day = kind, service, day
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document as its file says it. Rates are exact numbers in roubles per unit; norms in the unit itself."""
+
+    name: str
+    kind: Kind
+    area: str
+    service: Service
+    act: str
+    effective_from: date
+    effective_to: date | None
+    unit: str
+    rates: Mapping[str, Fraction]
+    plans: Mapping[str, ZonePlan] = field(default_factory=dict)
+    features: frozenset[str] = frozenset()
+    table: tuple[tuple[Fraction, ...], ...] = ()
+    season: frozenset[int] = frozenset(range(1, 13))
+
+    def in_force(self, day: date) -> bool:
+        """Whether it holds on a day; ``effective_to`` is the first day it no longer does."""
+        return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A document in its place in the tariff book."""
+
+    number: int
+    hash: Hash
+    document: Document
+
+
+def parse_document(value: Mapping[str, object]) -> Document:
+    """The document that canonical JSON holds. Raises TariffError naming the document and the field."""
+    name = str(value.get("name", "without a name"))
+    try:
+        return _parse(value)
+    except KeyError as error:
+        raise TariffError(name, f"the field {error} is missing") from error
+    except (NumberError, ZoneError, ValueError, TypeError, AttributeError) as error:
+        raise TariffError(name, str(error)) from error
+
+
+def _parse(value: Mapping[str, object]) -> Document:
+    rates = _mapping(value.get("rates", {}))
+    season = value.get("season_months", list(range(1, 13)))
+    table = value.get("table", [])
+    features = value.get("features", [])
+    if not (isinstance(season, list) and isinstance(table, list) and isinstance(features, list)):
+        raise TypeError("season_months, table and features are lists")
+    document = Document(
+        name=str(value["name"]),
+        kind=Kind(str(value["kind"])),
+        area=str(value["area"]),
+        service=Service[str(value["service"]).upper()],
+        act=str(value["act"]),
+        effective_from=date.fromisoformat(str(value["effective_from"])),
+        effective_to=None if value.get("effective_to") is None else date.fromisoformat(str(value["effective_to"])),
+        unit=str(value["unit"]),
+        rates={key: exact(str(rate)) for key, rate in rates.items()},
+        plans={key: _plan(_mapping(zones)) for key, zones in _mapping(value.get("plans", {})).items()},
+        features=frozenset(str(feature) for feature in features),
+        table=tuple(tuple(exact(str(cell)) for cell in row) for row in table),
+        season=frozenset(int(month) for month in season),
+    )
+    if not document.act:
+        raise ValueError("the act is missing; name the act that sets it")
+    if document.effective_to is not None and document.effective_to <= document.effective_from:
+        raise ValueError(f"it ends on {document.effective_to}, before it begins")
+    if any(rate < 0 for rate in document.rates.values()):
+        raise ValueError("a rate is negative")
+    if not document.rates and not document.table:
+        raise ValueError("it holds neither rates nor a table")
+    return document
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"not an object: {value!r}")
+    return value
+
+
+def _plan(zones: Mapping[str, object]) -> ZonePlan:
+    parsed = []
+    for name, pairs in zones.items():
+        if not isinstance(pairs, list):
+            raise TypeError(f"hours of zone {name} are a list of pairs")
+        parsed.append((name, tuple((int(first), int(end)) for first, end in pairs)))
+    return ZonePlan(tuple(parsed))
+
+
+class TariffSet:
+    """All versions published so far: which holds for a house on a day.
+
+    A house names its areas in order of preference; within an area the document whose features the house has, the
+    most of them, holds; among those the latest version.
+    """
+
+    def __init__(self, versions: Iterable[Version]) -> None:
+        self.versions = tuple(sorted(versions, key=lambda v: v.number))
+        self._by_key: dict[tuple[Kind, str, Service], list[Version]] = {}
+        for version in self.versions:
+            document = version.document
+            self._by_key.setdefault((document.kind, document.area, document.service), []).append(version)
+
+    @property
+    def number(self) -> int:
+        """Version of the book: the last published."""
+        return self.versions[-1].number if self.versions else 0
+
+    def find(
+        self, kind: Kind, service: Service, areas: Sequence[str], day: date, features: frozenset[str] = frozenset()
+    ) -> Version | None:
+        """What is in force on a day, None where nothing is."""
+        for area in areas:
+            fitting = [
+                version
+                for version in self._by_key.get((kind, area, service), ())
+                if version.document.in_force(day) and version.document.features <= features
+            ]
+            if fitting:
+                return max(fitting, key=lambda v: (len(v.document.features), v.number))
+        return None
+
+    def require(
+        self, kind: Kind, service: Service, areas: Sequence[str], day: date, features: frozenset[str] = frozenset()
+    ) -> Version:
+        """What is in force on a day. Raises NoTariff."""
+        found = self.find(kind, service, areas, day, features)
+        if found is None:
+            raise NoTariff(kind, service, areas, day)
+        return found
+
+    def changes(self, services: Iterable[Service], areas: Sequence[str], span: Span) -> set[date]:
+        """Days within the span on which something for these services begins or ends to hold."""
+        wanted = set(services)
+        edges = {
+            edge
+            for (_, area, service), versions in self._by_key.items()
+            if service in wanted and area in areas
+            for version in versions
+            for edge in (version.document.effective_from, version.document.effective_to)
+            if edge is not None
+        }
+        return {edge for edge in edges if span.first < edge < span.end}
+
+
+def zone_plan(document: Document, name: str) -> ZonePlan:
+    """The hours of the zones that an account is charged by: ``single`` always is a plan. Raises TariffError."""
+    if name == "single":
+        return SINGLE
+    if name not in document.plans:
+        raise TariffError(document.name, f"no zones {name!r}; it has {sorted(document.plans)}")
+    return document.plans[name]
