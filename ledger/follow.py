@@ -1,0 +1,210 @@
+"""Follows the chain: finalised blocks in bulk, the others one by one on a parent-linked list that can be rolled back.
+
+Rows, list and cursor are written in one transaction, so a process killed at any point goes on from a whole state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from contracts.client.reader import Block
+from contracts.wire.events import Event
+from contracts.wire.ids import Hash
+from ledger.errors import ChainMoved, ChainOlderThanLedger, FinalityCrossed
+from ledger.models import event_blocks
+from ledger.projection import project
+from ledger.projection.known import Known
+from ledger.store import (
+    FactRows,
+    Link,
+    Position,
+    delete_above,
+    insert_rows,
+    read_links,
+    read_position,
+    write_links,
+    write_position,
+)
+
+BULK_BLOCKS = 2_000
+"""Finalised blocks in one read of history and one transaction."""
+
+log = structlog.get_logger(__name__)
+
+
+class Chain(Protocol):
+    """What the ledger asks of a node; contracts.client.reader.Reader is one."""
+
+    def head(self) -> Block: ...
+    def finalized(self) -> Block: ...
+    def block(self, number: int) -> Block | None: ...
+    def blocks(self, first: int, last: int) -> list[Block]: ...
+    def events(self, first: int, last: int) -> list[Event]: ...
+    def events_of_each(self, block_hashes: Sequence[Hash]) -> list[list[Event]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one look at the chain did."""
+
+    number: int
+    """Height the ledger now stands at."""
+    head: int
+    """Height of the chain when looked at."""
+    events: int = 0
+    rolled_back_to: int | None = None
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Nothing more to read for now."""
+        return self.number >= self.head
+
+
+class Follower:
+    """Reads one chain into one database. One process at a time."""
+
+    def __init__(self, engine: Engine, chain: Chain, first_block: int) -> None:
+        self._engine = engine
+        self._chain = chain
+        self._first_block = first_block
+
+    def step(self) -> Step:
+        """Takes back what left the chain, then reads the next batch of blocks.
+
+        Raises ChainMoved (read again), FinalityCrossed, ChainOlderThanLedger, SequenceBroken, Unreconciled.
+        """
+        head, finalized = self._chain.head(), self._chain.finalized()
+        with self._engine.begin() as connection:
+            position = read_position(connection) or self._start(connection)
+            links = read_links(connection)
+        if head.number < position.finalized_number:
+            raise ChainOlderThanLedger(head.number, position.finalized_number)
+        ancestor = self._common_ancestor(position, links, head)
+        if ancestor is not None:
+            return self._roll_back(position, ancestor, head)
+        if head.number <= position.number:
+            self._finalise(position, finalized)
+            return Step(position.number, head.number)
+        if position.number < finalized.number:
+            return self._read_finalised(position, min(finalized.number, position.number + BULK_BLOCKS), head)
+        return self._read_unfinalised(position, finalized, head)
+
+    def catch_up(self) -> int:
+        """Steps until the head is reached; gives the height. For rebuilding and tests."""
+        while True:
+            step = self.step()
+            if step.is_caught_up:
+                return step.number
+
+    def _start(self, connection: Connection) -> Position:
+        """Stands before the deployment's first block, which is final by being the beginning."""
+        before = self._chain.block(self._first_block - 1)
+        if before is None:
+            raise ChainOlderThanLedger(self._chain.head().number, self._first_block - 1)
+        position = Position(before.number, before.hash, before.number, before.hash)
+        write_position(connection, position)
+        write_links(connection, [_link(before)], before.number)
+        return position
+
+    def _common_ancestor(self, position: Position, links: Sequence[Link], head: Block) -> Link | None:
+        """The highest block of ours that the chain still has; None where that is our tip (or our tip is ahead of a
+        node that is merely behind). Raises FinalityCrossed."""
+        if head.hash == position.hash:
+            return None
+        for link in reversed(links):
+            if link.number > head.number:
+                continue
+            there = self._chain.block(link.number)
+            if there is not None and there.hash == link.hash:
+                is_tip = link.number == min(position.number, head.number)
+                return None if is_tip else link
+            if link.number <= position.finalized_number:
+                raise FinalityCrossed(link.number, link.hash, there.hash if there else None)
+        raise AssertionError("the list of unfinalised blocks does not reach down to the finalised one")
+
+    def _roll_back(self, position: Position, ancestor: Link, head: Block) -> Step:
+        """Takes back everything above the common ancestor, in one transaction."""
+        with self._engine.begin() as connection:
+            delete_above(connection, ancestor.number)
+            write_position(
+                connection,
+                Position(ancestor.number, ancestor.hash, position.finalized_number, position.finalized_hash),
+            )
+        log.warning("rolled back", from_block=position.number, to_block=ancestor.number)
+        return Step(ancestor.number, head.number, rolled_back_to=ancestor.number)
+
+    def _read_finalised(self, position: Position, last: int, head: Block) -> Step:
+        """Reads blocks that can't leave, by range."""
+        blocks = self._chained(position, last)
+        tip = blocks[-1]
+        events = self._chain.events(position.number + 1, last)
+        with self._engine.begin() as connection:
+            insert_rows(connection, _facts(connection, events, blocks))
+            write_links(connection, [_link(tip)], tip.number)
+            write_position(connection, Position(tip.number, tip.hash, tip.number, tip.hash))
+        return Step(tip.number, head.number, len(events))
+
+    def _read_unfinalised(self, position: Position, finalized: Block, head: Block) -> Step:
+        """Reads blocks that may leave: the events of each by its hash, so that none of a sibling's slips in."""
+        blocks = self._chained(position, head.number)
+        tip = blocks[-1]
+        events = [e for found in self._chain.events_of_each([block.hash for block in blocks]) for e in found]
+        with self._engine.begin() as connection:
+            insert_rows(connection, _facts(connection, events, blocks))
+            write_links(connection, map(_link, blocks), 0)
+            _write_final(connection, Position(tip.number, tip.hash, *_final_of(position)), finalized)
+        return Step(tip.number, head.number, len(events))
+
+    def _finalise(self, position: Position, finalized: Block) -> None:
+        """Moves finality on where no block was new."""
+        if position.finalized_number < finalized.number <= position.number:
+            with self._engine.begin() as connection:
+                _write_final(connection, position, finalized)
+
+    def _chained(self, position: Position, last: int) -> list[Block]:
+        """The blocks after ``position`` up to ``last``, each the child of the one before. Raises ChainMoved."""
+        blocks = self._chain.blocks(position.number + 1, last)
+        parent = position.hash
+        for block in blocks:
+            if block.parent != parent:
+                raise ChainMoved(block.number)
+            parent = block.hash
+        if len(blocks) != last - position.number:
+            raise ChainMoved(last)
+        return blocks
+
+
+def _facts(connection: Connection, events: Sequence[Event], blocks: Sequence[Block]) -> FactRows:
+    """Facts of events that stand in ``blocks``. Raises ChainMoved where a log is of another block."""
+    by_number = {block.number: block for block in blocks}
+    for event in events:
+        if by_number[event.log.block_number].hash != event.log.block_hash:
+            raise ChainMoved(event.log.block_number)
+    rows = project(events, Known.read(connection))
+    for number in dict.fromkeys(event.log.block_number for event in events):
+        rows.add(event_blocks, number, by_number[number].hash, by_number[number].timestamp)
+    return rows
+
+
+def _final_of(position: Position) -> tuple[int, Hash]:
+    return position.finalized_number, position.finalized_hash
+
+
+def _write_final(connection: Connection, position: Position, finalized: Block) -> None:
+    """Writes the cursor with finality moved on to the node's. Raises ChainMoved where the node's block is another."""
+    if finalized.number > position.finalized_number:
+        own = next(link for link in read_links(connection) if link.number == finalized.number)
+        if own.hash != finalized.hash:
+            raise ChainMoved(finalized.number)
+        position = Position(position.number, position.hash, own.number, own.hash)
+    write_position(connection, position)
+    write_links(connection, [], position.finalized_number)
+
+
+def _link(block: Block) -> Link:
+    return Link(block.number, block.hash, block.parent, block.timestamp)

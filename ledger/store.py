@@ -1,0 +1,154 @@
+"""The ledger's database: opened, filled in bulk, rolled back, and how far it has read."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, insert, select
+
+from contracts.wire.ids import Hash
+from ledger.models import FACTS, cursor, metadata, unfinalised
+
+Row = tuple[object, ...]
+SqlRow = Any
+"""A row of a query. SQLAlchemy's own type counts columns, which a query over a whole table does not tell mypy."""
+
+
+class FactRows:
+    """Rows to be added, table by table, each with the values of all its columns in order."""
+
+    def __init__(self) -> None:
+        self._rows: defaultdict[Table, list[Row]] = defaultdict(list)
+
+    def add(self, table: Table, *values: object) -> None:
+        """One row."""
+        self._rows[table].append(values)
+
+    def of(self, table: Table) -> list[Row]:
+        """The rows that wait for a table."""
+        return self._rows[table]
+
+    def items(self) -> Iterable[tuple[Table, list[Row]]]:
+        """Tables with their rows."""
+        return self._rows.items()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._rows.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far the ledger has read, and how far that is final."""
+
+    number: int
+    hash: Hash
+    finalized_number: int
+    finalized_hash: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A block of the list that may still leave the chain."""
+
+    number: int
+    hash: Hash
+    parent: Hash
+    timestamp: int
+
+
+def database_url(home: Path, environment: Mapping[str, str] = os.environ) -> str:
+    """Where the ledger's tables are: KOPECK_LEDGER_DB, or SQLite under the home."""
+    return environment.get("KOPECK_LEDGER_DB") or f"sqlite:///{home / 'ledger' / 'ledger.db'}"
+
+
+def open_database(url: str) -> Engine:
+    """An engine with the ledger's tables in place."""
+    engine = connect(url)
+    metadata.create_all(engine)
+    return engine
+
+
+def connect(url: str) -> Engine:
+    """An engine; SQLite in write-ahead mode, so that reading and writing do not wait for each other."""
+    if url.startswith("sqlite:///"):
+        path = Path(url.removeprefix("sqlite:///"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _tune_sqlite)
+        event.listen(engine, "begin", _begin_at_once)
+    return engine
+
+
+def _tune_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "cache_size=-64000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_at_once(connection: Connection) -> None:
+    # The driver would begin only at the first write; a read before it would then stand outside the transaction.
+    connection.exec_driver_sql("BEGIN")
+
+
+def insert_rows(connection: Connection, rows: FactRows) -> None:
+    """Adds all rows. Goes past SQLAlchemy's parameter handling, which costs five times the insert itself."""
+    for table, values in rows.items():
+        if values:
+            connection.exec_driver_sql(_insert_sql(table, connection.dialect.paramstyle), values)
+
+
+@lru_cache(maxsize=256)
+def _insert_sql(table: Table, paramstyle: str) -> str:
+    mark = "?" if paramstyle == "qmark" else "%s"
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    return f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join([mark] * len(table.columns))})'
+
+
+def delete_above(connection: Connection, height: int) -> None:
+    """Takes back every fact that blocks above ``height`` stated or named."""
+    for table in (*FACTS, unfinalised):
+        connection.execute(delete(table).where(table.c.block_number > height))
+
+
+def read_position(connection: Connection) -> Position | None:
+    """How far the ledger has read; None before the first block."""
+    row = connection.execute(select(cursor)).one_or_none()
+    if row is None:
+        return None
+    return Position(row.block_number, Hash(row.block_hash), row.finalized_number, Hash(row.finalized_hash))
+
+
+def write_position(connection: Connection, position: Position) -> None:
+    """Puts the cursor, in the caller's transaction."""
+    connection.execute(delete(cursor))
+    connection.execute(
+        insert(cursor).values(
+            id=1,
+            block_number=position.number,
+            block_hash=position.hash,
+            finalized_number=position.finalized_number,
+            finalized_hash=position.finalized_hash,
+        )
+    )
+
+
+def read_links(connection: Connection) -> list[Link]:
+    """The list of blocks that may still leave, lowest first."""
+    rows = connection.execute(select(unfinalised).order_by(unfinalised.c.block_number))
+    return [Link(r.block_number, Hash(r.hash), Hash(r.parent), r.timestamp) for r in rows]
+
+
+def write_links(connection: Connection, links: Iterable[Link], keep_from: int) -> None:
+    """Adds blocks to the list and drops those below ``keep_from``."""
+    rows = FactRows()
+    for link in links:
+        rows.add(unfinalised, link.number, link.hash, link.parent, link.timestamp)
+    insert_rows(connection, rows)
+    connection.execute(delete(unfinalised).where(unfinalised.c.block_number < keep_from))
