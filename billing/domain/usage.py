@@ -194,7 +194,10 @@ def _used(row: RegisterRow) -> ReadingUsed:
 
 
 def profile_usage(meter: MeterMonth, buckets: Buckets) -> Usage | None:
-    """Sums of intervals by bucket; a gap gets the mean of its bucket. None where more than half is missing."""
+    """Sums of intervals by bucket. A gap gets what the meter's counters leave for it, else the mean of its bucket.
+
+    None where more than half of the intervals is missing.
+    """
     rows = [row for row in meter.profiles if row.register in meter.binding.zones]
     if not rows:
         return None
@@ -203,8 +206,26 @@ def profile_usage(meter: MeterMonth, buckets: Buckets) -> Usage | None:
     missing = [max(want - have, 0) for want, have in zip(expected, counts, strict=True)]
     if 2 * sum(missing) > sum(expected):
         return None
-    filled = [_fill_gap(sums, counts, missing, bucket) for bucket in range(buckets.size)]
+    filled = _fill_by_counters(meter, buckets, sums, missing) or [
+        _fill_gap(sums, counts, missing, bucket) for bucket in range(buckets.size)
+    ]
     return Usage(Method.PROFILE, buckets.by_span(filled), tuple(used), sum(missing), sum(expected))
+
+
+def _fill_by_counters(
+    meter: MeterMonth, buckets: Buckets, sums: Sequence[int], missing: Sequence[int]
+) -> list[int] | None:
+    """What the counters say beyond the intervals, over the gaps by their length; None where they can't tell."""
+    since, until = meter.binding.since, meter.binding.until
+    first, last = max(buckets.start_ts, since), buckets.end_ts if until is None else min(buckets.end_ts, until)
+    at = {(row.register, row.taken_at): row.value for row in meter.registers if row.quality not in UNUSABLE}
+    registers = {register for register, _ in at}
+    if not any(missing) or not registers or any((r, t) not in at for r in registers for t in (first, last)):
+        return None
+    unseen = sum(at[r, last] - at[r, first] for r in registers) - sum(sums)
+    if unseen < 0:
+        return None
+    return [a + b for a, b in zip(sums, split_largest_remainder(unseen, list(missing)), strict=True)]
 
 
 def _fill_gap(sums: Sequence[int], counts: Sequence[int], missing: Sequence[int], bucket: int) -> int:

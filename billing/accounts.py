@@ -1,0 +1,286 @@
+"""The register of houses, flats and accounts, meters on them, and the key of each account.
+
+Every write is idempotent: the same again changes nothing, so that whoever fills the register may start over.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from sqlalchemy import Connection, Engine, Table, and_, insert, or_, select, update
+
+from billing.domain.household import House, Household
+from billing.domain.readings import MeterBinding, MeterKind
+from billing.schema import accounts, contracts, houses, meters, residents
+from billing.store import dump, load
+from contracts.client.keyring import KeyRing
+from contracts.wire.ids import KeyId, MeterId, Service, SupplierId
+
+
+class UnknownAccount(LookupError):
+    """No such account or house."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no account or house {name!r}; open it first")
+        self.name = name
+
+
+class MeterElsewhere(ValueError):
+    """A meter is bound to another account for the same time."""
+
+    def __init__(self, meter: MeterId, holder: str) -> None:
+        super().__init__(f"meter {meter.hex()} is bound to {holder} from the same moment; end that binding first")
+        self.meter, self.holder = meter, holder
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as it stands: pseudonymous, a number and no person."""
+
+    account: str
+    house: str
+    key_id: KeyId
+    household: Household
+    opened: date
+    closed: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account to be opened."""
+
+    account: str
+    house: str
+    household: Household
+    opened: date = field(default=date(2000, 1, 1))
+
+
+class Accounts:
+    """The register. ``keyring`` gets a key for every account and house."""
+
+    def __init__(self, engine: Engine, keyring: KeyRing) -> None:
+        self._engine = engine
+        self._writes = engine.execution_options(writes=True)
+        self._keyring = keyring
+
+    # --- writing ---
+
+    def add_house(self, house: House) -> None:
+        """Registers a house, or changes what is known of it."""
+        row = {
+            "zone": house.zone,
+            "areas": dump(list(house.areas)),
+            "area_dm2": house.area_dm2,
+            "features": dump(sorted(house.features)),
+        }
+        with self._writes.begin() as connection:
+            if connection.execute(update(houses).where(houses.c.house == house.code).values(**row)).rowcount:
+                return
+            key_id = self._new_keys(1)[0]
+            connection.execute(insert(houses).values(house=house.code, key_id=key_id, **row))
+
+    def set_supplier(self, house: str, service: Service, supplier: SupplierId, since: date) -> None:
+        """From a day on a supplier bills a house for a service."""
+        key = {"house": house, "service": int(service), "since": since.isoformat()}
+        with self._writes.begin() as connection:
+            _put(connection, contracts, key, {"supplier": int(supplier)})
+
+    def open_accounts(self, new: Sequence[NewAccount]) -> None:
+        """Opens accounts, each with a key of its own; those that are open already stay as they are."""
+        with self._writes.begin() as connection:
+            known = set(connection.execute(select(accounts.c.account)).scalars())
+            fresh = [a for a in new if a.account not in known]
+            if not fresh:
+                return
+            keys = self._new_keys(len(fresh))
+            connection.execute(insert(accounts), [_account_row(a, k) for a, k in zip(fresh, keys, strict=True)])
+            rows = [
+                {"account": a.account, "since": since.isoformat(), "number": number}
+                for a in fresh
+                for since, number in a.household.residents
+            ]
+            if rows:
+                connection.execute(insert(residents), rows)
+
+    def set_residents(self, account: str, since: date, number: int) -> None:
+        """From a day on so many residents are registered."""
+        with self._writes.begin() as connection:
+            _put(connection, residents, {"account": account, "since": since.isoformat()}, {"number": number})
+
+    def close_account(self, account: str, closed: date) -> None:
+        """No bill for time from ``closed`` on. Raises UnknownAccount."""
+        with self._writes.begin() as connection:
+            query = update(accounts).where(accounts.c.account == account).values(closed=closed.isoformat())
+            if not connection.execute(query).rowcount:
+                raise UnknownAccount(account)
+
+    def bind_meters(self, account: str, bindings: Iterable[MeterBinding]) -> None:
+        """Puts meters on an account; their readings are sealed under its key. Raises UnknownAccount, MeterElsewhere."""
+        key_id = self.account(account).key_id
+        self._bind(key_id, bindings, account=account)
+
+    def bind_house_meter(self, house: str, binding: MeterBinding) -> None:
+        """Puts a meter on a whole house. Raises UnknownAccount, MeterElsewhere."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(houses.c.key_id).where(houses.c.house == house)).one_or_none()
+        if row is None:
+            raise UnknownAccount(house)
+        self._bind(KeyId(bytes(row.key_id)), [binding], house=house)
+
+    def end_meter(self, meter: MeterId, until: int, final: Mapping[int, int]) -> None:
+        """Records the act of removal: the moment and the counters. Raises LookupError."""
+        open_ = and_(meters.c.meter == meter, or_(meters.c.until.is_(None), meters.c.until == until))
+        with self._writes.begin() as connection:
+            values = {"until": until, "final": dump({str(k): v for k, v in final.items()})}
+            if not connection.execute(update(meters).where(open_).values(**values)).rowcount:
+                raise LookupError(f"meter {meter.hex()} is bound to nothing; bind it first")
+
+    def _bind(
+        self, key_id: KeyId, bindings: Iterable[MeterBinding], account: str | None = None, house: str | None = None
+    ) -> None:
+        bindings = list(bindings)
+        for binding in bindings:
+            # The key ring first: a meter without a row here is not billed, one without a key is not taken in.
+            self._keyring.bind_meter(binding.meter, key_id, binding.since)
+        with self._writes.begin() as connection:
+            for binding in bindings:
+                key = {"meter": binding.meter, "since": binding.since}
+                holder = connection.execute(select(meters.c.account, meters.c.house).filter_by(**key)).one_or_none()
+                if holder is not None and (holder.account, holder.house) != (account, house):
+                    raise MeterElsewhere(binding.meter, holder.account or holder.house)
+                _put(connection, meters, key, {"account": account, "house": house, **_binding_row(binding)})
+
+    def _new_keys(self, count: int) -> list[KeyId]:
+        keys = [KeyId(secrets.token_bytes(16)) for _ in range(count)]
+        self._keyring.create_many(keys)
+        return keys
+
+    # --- reading ---
+
+    def account(self, account: str) -> Account:
+        """One account. Raises UnknownAccount."""
+        found = self.accounts([account])
+        if not found:
+            raise UnknownAccount(account)
+        return found[0]
+
+    def accounts(self, only: Sequence[str] | None = None) -> list[Account]:
+        """All accounts, or those named, by number."""
+        with self._engine.connect() as connection:
+            query = select(accounts).order_by(accounts.c.account)
+            people = select(residents).order_by(residents.c.account, residents.c.since)
+            if only is not None and len(only) <= 500:
+                query = query.where(accounts.c.account.in_(only))
+                people = people.where(residents.c.account.in_(only))
+            rows = connection.execute(query).all()
+            by_account: defaultdict[str, list[tuple[date, int]]] = defaultdict(list)
+            for row in connection.execute(people):
+                by_account[row.account].append((date.fromisoformat(row.since), row.number))
+        wanted = None if only is None else set(only)
+        return [
+            _account_of(row, tuple(by_account[row.account])) for row in rows if wanted is None or row.account in wanted
+        ]
+
+    def houses(self) -> dict[str, House]:
+        """All houses by code."""
+        with self._engine.connect() as connection:
+            return {
+                row.house: House(
+                    row.house, row.zone, tuple(load(row.areas)), row.area_dm2, frozenset(load(row.features))
+                )
+                for row in connection.execute(select(houses))
+            }
+
+    def suppliers(self, house: str, day: date) -> dict[Service, SupplierId]:
+        """Who bills a house for what on a day."""
+        with self._engine.connect() as connection:
+            query = (
+                select(contracts)
+                .where(contracts.c.house == house, contracts.c.since <= day.isoformat())
+                .order_by(contracts.c.since)
+            )
+            return {Service(row.service): SupplierId(row.supplier) for row in connection.execute(query)}
+
+    def bindings(self, start: int, end: int) -> tuple[dict[str, list[MeterBinding]], dict[str, list[MeterBinding]]]:
+        """Meters in place at some time from ``start`` until before ``end``: by account, and by house."""
+        by_account: defaultdict[str, list[MeterBinding]] = defaultdict(list)
+        by_house: defaultdict[str, list[MeterBinding]] = defaultdict(list)
+        query = (
+            select(meters)
+            .where(meters.c.since < end, or_(meters.c.until.is_(None), meters.c.until > start))
+            .order_by(meters.c.since, meters.c.meter)
+        )
+        with self._engine.connect() as connection:
+            for row in connection.execute(query):
+                if row.account is not None:
+                    by_account[row.account].append(_binding_of(row))
+                else:
+                    by_house[row.house].append(_binding_of(row))
+        return dict(by_account), dict(by_house)
+
+
+def _put(connection: Connection, table: Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
+    here = and_(*(table.c[name] == value for name, value in key.items()))
+    if connection.execute(update(table).where(here).values(**values)).rowcount == 0:
+        connection.execute(insert(table).values(**key, **values))
+
+
+def _account_row(new: NewAccount, key_id: KeyId) -> dict[str, object]:
+    flat = new.household
+    return {
+        "account": new.account,
+        "house": new.house,
+        "key_id": key_id,
+        "area_dm2": flat.area_dm2,
+        "rooms": flat.rooms,
+        "owners": flat.owners,
+        "no_meter_possible": dump(sorted(int(service) for service in flat.no_meter_possible)),
+        "plan": flat.plan,
+        "opened": new.opened.isoformat(),
+    }
+
+
+def _account_of(row: object, people: tuple[tuple[date, int], ...]) -> Account:
+    r: dict[str, object] = row._asdict()  # type: ignore[attr-defined]
+    household = Household(
+        int(str(r["area_dm2"])),
+        int(str(r["rooms"])),
+        int(str(r["owners"])),
+        people,
+        frozenset(Service(service) for service in load(str(r["no_meter_possible"]))),
+        str(r["plan"]),
+    )
+    closed = None if r["closed"] is None else date.fromisoformat(str(r["closed"]))
+    key_id = KeyId(bytes(r["key_id"]))  # type: ignore[call-overload]
+    return Account(str(r["account"]), str(r["house"]), key_id, household, date.fromisoformat(str(r["opened"])), closed)
+
+
+def _binding_row(binding: MeterBinding) -> dict[str, object]:
+    return {
+        "service": int(binding.service),
+        "kind": binding.kind.value,
+        "until": binding.until,
+        "zones": dump({str(k): v for k, v in binding.zones.items()}),
+        "initial": dump({str(k): v for k, v in binding.initial.items()}),
+        "final": dump({str(k): v for k, v in binding.final.items()}),
+        "capacity": binding.capacity,
+    }
+
+
+def _binding_of(row: object) -> MeterBinding:
+    r = row._asdict()  # type: ignore[attr-defined]
+    return MeterBinding(
+        MeterId(bytes(r["meter"])),
+        Service(r["service"]),
+        MeterKind(r["kind"]),
+        r["since"],
+        r["until"],
+        {int(k): v for k, v in load(r["zones"]).items()},
+        {int(k): v for k, v in load(r["initial"]).items()},
+        {int(k): v for k, v in load(r["final"]).items()},
+        r["capacity"],
+    )

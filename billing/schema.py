@@ -1,0 +1,220 @@
+"""Tables of billing. Nobody else reads them; amounts are kopecks, quantities base units, times seconds UTC."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+houses = Table(
+    "houses",
+    metadata,
+    Column("house", String(64), primary_key=True),
+    Column("zone", String(64), nullable=False),
+    Column("areas", Text, nullable=False),
+    Column("area_dm2", Integer, nullable=False),
+    Column("features", Text, nullable=False),
+    Column("key_id", LargeBinary(16), nullable=False),
+)
+
+contracts = Table(
+    "supply_contracts",
+    metadata,
+    Column("house", ForeignKey("houses.house"), primary_key=True),
+    Column("service", Integer, primary_key=True),
+    Column("since", String(10), primary_key=True),
+    Column("supplier", Integer, nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("account", String(30), primary_key=True),
+    Column("house", ForeignKey("houses.house"), nullable=False, index=True),
+    Column("key_id", LargeBinary(16), nullable=False),
+    Column("area_dm2", Integer, nullable=False),
+    Column("rooms", Integer, nullable=False),
+    Column("owners", Integer, nullable=False),
+    Column("no_meter_possible", Text, nullable=False),
+    Column("plan", String(16), nullable=False),
+    Column("opened", String(10), nullable=False),
+    Column("closed", String(10)),
+)
+
+residents = Table(
+    "residents",
+    metadata,
+    Column("account", ForeignKey("accounts.account"), primary_key=True),
+    Column("since", String(10), primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+
+meters = Table(
+    "meters",
+    metadata,
+    Column("meter", LargeBinary(16), primary_key=True),
+    Column("since", BigInteger, primary_key=True),
+    Column("account", ForeignKey("accounts.account"), index=True),
+    Column("house", ForeignKey("houses.house"), index=True),
+    Column("service", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("until", BigInteger),
+    Column("zones", Text, nullable=False),
+    Column("initial", Text, nullable=False),
+    Column("final", Text, nullable=False),
+    Column("capacity", BigInteger),
+)
+
+tariffs = Table(
+    "tariffs",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("item", ForeignKey("inbox.id"), index=True),
+    Column("period", Integer, nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("root", LargeBinary(32), nullable=False, index=True),
+    Column("proposal", Text, nullable=False),
+    Column("superseded", Text, nullable=False),
+    Column("problems", Text, nullable=False),
+    Column("chain_run", Integer, index=True),
+    Column("reason", Text),
+)
+
+bills = Table(
+    "bills",
+    metadata,
+    Column("run", ForeignKey("runs.id"), primary_key=True),
+    Column("bill_index", Integer, primary_key=True),
+    Column("account", ForeignKey("accounts.account"), nullable=False),
+    Column("period", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("kind", Integer, nullable=False),
+    Column("bill_id", LargeBinary(32), nullable=False),
+    Column("salt", LargeBinary(32), nullable=False),
+    Column("blob", LargeBinary, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("original", BigInteger),
+    Index("bills_of_account", "account", "period"),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("run", ForeignKey("runs.id"), primary_key=True),
+    Column("account", ForeignKey("accounts.account"), primary_key=True),
+    Column("service", Integer, primary_key=True),
+    Column("period", Integer, nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("by_zone", Text, nullable=False),
+    Column("owed_back", Text, nullable=False),
+    Index("usage_of_period", "period", "run"),
+)
+
+credits = Table(
+    "bill_credits",
+    metadata,
+    Column("run", ForeignKey("runs.id"), primary_key=True),
+    Column("bill_index", Integer, primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("prepayment", LargeBinary(32), nullable=False, index=True),
+    Column("amount", BigInteger, nullable=False),
+)
+
+prepayments = Table(
+    "prepayments",
+    metadata,
+    Column("prepayment", LargeBinary(32), primary_key=True),
+    Column("tag", LargeBinary(32), nullable=False),
+    Column("item", ForeignKey("inbox.id"), nullable=False, unique=True),
+    Column("account", ForeignKey("accounts.account"), nullable=False, index=True),
+    Column("supplier", Integer, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("counter", Integer, nullable=False),
+    UniqueConstraint("account", "counter"),
+)
+
+grant_batches = Table(
+    "grant_batches",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("item", ForeignKey("inbox.id"), nullable=False, unique=True),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("allowance", BigInteger),
+    Column("chain_batch", Integer),
+    Column("reason", Text),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("batch", ForeignKey("grant_batches.id"), primary_key=True),
+    Column("grant_index", Integer, primary_key=True),
+    Column("account", ForeignKey("accounts.account"), nullable=False),
+    Column("bill", BigInteger, nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("maximum", BigInteger, nullable=False),
+    Column("blob", LargeBinary, nullable=False),
+    Column("salt", LargeBinary(32), nullable=False),
+    Column("decision", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("claim", String(64)),
+    Column("reason", Text),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("client_key", String(200), nullable=False),
+    Column("content", LargeBinary(32), nullable=False),
+    Column("digest", LargeBinary(32), unique=True),
+    Column("payload", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("slug", String(80)),
+    Column("reason", Text),
+    Column("result", Text),
+    UniqueConstraint("kind", "client_key"),
+    Index("inbox_by_state", "state", "kind", "id"),
+)
+
+agent_batches = Table(
+    "agent_batches",
+    metadata,
+    Column("reference", LargeBinary(32), primary_key=True),
+    Column("run", Integer, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+)
+
+agent_payments = Table(
+    "agent_payments",
+    metadata,
+    Column("item", ForeignKey("inbox.id"), primary_key=True),
+    Column("reference", ForeignKey("agent_batches.reference"), nullable=False, index=True),
+    Column("bill_index", Integer, nullable=False),
+    Column("maximum", BigInteger, nullable=False),
+)
