@@ -6,20 +6,20 @@ lost transaction, a reorganisation or a stranger who relayed a batch first all e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 import structlog
-from contracts.client.sender import Sender
 
 from contracts.client.reader import Reader
+from contracts.client.sender import Sender
 from contracts.wire.calls import encode_anchor, encode_report_equivocation
 from contracts.wire.errors import (
     ContractError,
     ReadingAnchorSourceRevoked,
     ReadingAnchorWrongSigner,
 )
-from contracts.wire.ids import Address
+from contracts.wire.ids import Address, SourceClass
 from oracle import store
 from oracle.batch import ChainHead
 from oracle.desks import Desk, batch_pending
@@ -36,7 +36,7 @@ class Anchoring:
     """The loop's body: ``tick`` as often as blocks come. One thread."""
 
     def __init__(
-        self, intake: Intake, reader: Reader, sender: Sender, contract: Address, desks: Sequence[Desk] = ()
+        self, intake: Intake, reader: Reader, sender: Sender, contract: Address, desks: Callable[[], Sequence[Desk]]
     ) -> None:
         self._intake = intake
         self._reader = reader
@@ -52,12 +52,14 @@ class Anchoring:
         ahead of the decisions on its readings.
         """
         ready = self._open_batches()
-        for desk in self._desks:
+        desks = self._desks()
+        for desk in desks:
             while batch_pending(desk, self._intake):
                 pass
-        own = {int(desk.source) for desk in self._desks}
+        own = {int(desk.source) for desk in desks}
         decided = [row for row in self._open_batches() if int(row.header.source) in own]
         others = [row for row in ready if int(row.header.source) not in own]
+        others = [] if self._undecided() else others
         for rows in (decided, others):
             for source, of_source in groupby(sorted(rows, key=_place), key=lambda row: int(row.header.source)):
                 self._bring(source, list(of_source))
@@ -67,6 +69,15 @@ class Anchoring:
     def _open_batches(self) -> list[BatchRow]:
         with self._intake.engine.begin() as connection:
             return store.batches_in(connection, (BatchState.ACCEPTED, BatchState.ANCHORED))
+
+    def _undecided(self) -> bool:
+        """Whether decisions wait for a source to sign them; nothing is anchored ahead of them."""
+        with self._intake.engine.begin() as connection:
+            waiting = bool(store.pending_decisions(connection, 1))
+        if waiting and not any(desk.kind is SourceClass.VALIDATION for desk in self._desks()):
+            log.error("no validation source", remedy="register the key keys/validation.key as a validation source")
+            return True
+        return False
 
     def _bring(self, source: int, rows: list[BatchRow]) -> None:
         """Brings one source's batches as far as they can go; ``rows`` ascend."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from contracts.client.files import FileStore
-
 from contracts.wire.files import FileError, LeafLine, encode_file, parse_file
 from contracts.wire.ids import Hash, MeterId
 from contracts.wire.leaf import Record, split_reading_blob
@@ -16,7 +15,6 @@ from oracle.keys import SealingKey, SealingKeys
 
 READINGS = "readings"
 DOCUMENTS = "documents"
-QUARANTINE = "quarantine"
 
 
 def seal_leaf(leaf: Hash, blob: bytes, key: SealingKey) -> LeafLine:

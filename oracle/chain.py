@@ -9,8 +9,7 @@ from typing import Protocol
 
 from contracts.client.deployments import Deployment
 from contracts.client.reader import Reader
-from contracts.client.rpc import NodeUnreachable, WrongAnswer
-
+from contracts.client.rpc import NodeError
 from contracts.wire.ids import NO_ADDRESS, Address, SourceClass, SourceId
 from contracts.wire.typed_data import Domain, anchor_domain
 from oracle.batch import ChainHead
@@ -88,7 +87,7 @@ class OnChain:
     def head_of(self, source: int) -> ChainHead:
         try:
             head = self._reader.view("ReadingAnchor", "headOf", source)
-        except (NodeUnreachable, WrongAnswer) as error:
+        except NodeError as error:
             raise ChainUnavailable(str(error)) from error
         sequence, epoch, value = head
         return ChainHead(int(epoch), int(sequence), bytes(value))
@@ -106,13 +105,13 @@ class OnChain:
     def _ask_clock(self) -> int:
         try:
             return int(self._reader.head().timestamp)
-        except (NodeUnreachable, WrongAnswer) as error:
+        except NodeError as error:
             raise ChainUnavailable(str(error)) from error
 
     def _ask_source(self, source: int) -> SourceEntry | None:
         try:
             key, kind, valid_from, revoked_at = self._reader.view("Registry", "source", source)
-        except (NodeUnreachable, WrongAnswer) as error:
+        except NodeError as error:
             raise ChainUnavailable(str(error)) from error
         if key == NO_ADDRESS:
             return None

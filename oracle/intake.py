@@ -31,7 +31,7 @@ from oracle.batch import (
     open_batch,
     signer_of,
 )
-from oracle.batch_files import DOCUMENTS, QUARANTINE, put_batch, read_records, seal_leaf, seal_leaves
+from oracle.batch_files import DOCUMENTS, put_batch, read_records, seal_leaf, seal_leaves
 from oracle.chain import Chain, SourceEntry
 from oracle.errors import (
     BadLeaf,
@@ -193,7 +193,7 @@ class Intake:
         for index, record in enumerate(batch.records):
             if isinstance(record, Decision) is not (entry.kind is SourceClass.VALIDATION):
                 raise BadLeaf(source, sequence, index, "decisions come from the validation source, and only they do")
-        if header.document != NO_HASH and self.files.get(DOCUMENTS, header.document) is None:
+        if header.document != NO_HASH and not self.files.has(DOCUMENTS, header.document):
             raise MissingDocument(source, sequence, header.document)
 
     def _place(self, connection: Connection, batch: Checked, now: int) -> Receipt | OracleError:
@@ -304,11 +304,10 @@ class Intake:
     def _quarantine(self, batch: SignedBatch, error: OracleError) -> None:
         digest = Hash(keccak(batch.header.struct_hash() + keccak(batch.signature) + keccak(b"".join(batch.blobs))))
         _, secret = self.keys.unclaimed()
-        if self.files.get(QUARANTINE, digest) is None:
-            self.files.put(QUARANTINE, digest, seal(secret, digest, batch_to_json(batch)))
+        kept = store.Quarantined(digest, seal(secret, digest, batch_to_json(batch)), error)
         now = self.chain.now()
         with self._writing, self.engine.begin() as connection:
-            store.add_quarantined(connection, digest, batch.header, error, now)
+            store.add_quarantined(connection, kept, batch.header, now)
 
 
 def adopt(connection: Connection, source: int, on_chain: ChainHead) -> None:

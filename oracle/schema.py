@@ -71,6 +71,7 @@ quarantine = Table(
     Column("root", LargeBinary(32), nullable=False),
     Column("slug", String(64), nullable=False),
     Column("reason", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
     Column("received_at", BigInteger, nullable=False),
 )
 

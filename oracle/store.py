@@ -204,27 +204,36 @@ def abandon_before(connection: Connection, source: int, epoch: int) -> None:
     )
 
 
-def add_quarantined(
-    connection: Connection, digest: Hash, header: BatchHeader, error: OracleError, received_at: int
-) -> None:
-    """Notes a quarantined batch; the same again changes nothing."""
-    if connection.execute(select(t.quarantine.c.id).where(t.quarantine.c.digest == digest)).first() is None:
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A batch that failed: its body sealed as unclaimed, under the digest that stands for all its bytes."""
+
+    digest: Hash
+    sealed: bytes
+    error: OracleError
+
+
+def add_quarantined(connection: Connection, batch: Quarantined, header: BatchHeader, received_at: int) -> None:
+    """Keeps a quarantined batch; the same again changes nothing."""
+    if connection.execute(select(t.quarantine.c.id).where(t.quarantine.c.digest == batch.digest)).first() is None:
         connection.execute(
             insert(t.quarantine).values(
-                digest=digest,
+                digest=batch.digest,
                 source=header.source,
                 sequence=header.sequence,
                 root=header.root,
-                slug=error.slug,
-                reason=str(error),
+                slug=batch.error.slug,
+                reason=str(batch.error),
+                sealed=batch.sealed,
                 received_at=received_at,
             )
         )
 
 
 def quarantined(connection: Connection) -> list[Row[tuple[object, ...]]]:
-    """Everything in quarantine, in order of arrival."""
-    return list(connection.execute(select(t.quarantine).order_by(t.quarantine.c.id)))
+    """Everything in quarantine but the bodies, in order of arrival."""
+    columns = [column for column in t.quarantine.c if column.name != "sealed"]
+    return list(connection.execute(select(*columns).order_by(t.quarantine.c.id)))
 
 
 def quarantined_at(connection: Connection, source: int, sequence: int) -> Row[tuple[object, ...]] | None:
