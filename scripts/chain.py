@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import signal
 import sys
@@ -56,6 +57,7 @@ def anvil(settings: ChainSettings) -> Spec:
         *("--gas-price", "0"),
         *("--block-base-fee-per-gas", "0"),
         "--disable-min-priority-fee",
+        *("--gas-limit", "120000000"),
         *("--timestamp", str(settings.starts_at)),
         *("--accounts", "1"),
         "--quiet",
@@ -64,6 +66,15 @@ def anvil(settings: ChainSettings) -> Spec:
         settings.state.parent.mkdir(parents=True, exist_ok=True)
         argv += ["--state", str(settings.state), "--state-interval", "1"]
     return Spec("anvil", tuple(argv), stop_signal=signal.SIGINT)
+
+
+def last_moment(state: Path) -> int | None:
+    """Time of the last block that a saved chain holds; a chain goes on from there, since Anvil itself would let its
+    time fall back to what it is told at the start. None where nothing is saved."""
+    if not state.exists():
+        return None
+    block = json.loads(state.read_bytes())["block"]
+    return int(block["timestamp"], 16)
 
 
 def chain_answers(url: str) -> bool:

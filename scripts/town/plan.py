@@ -41,7 +41,10 @@ class SupplierPlan:
 
 @dataclass(frozen=True, slots=True)
 class MeterPlan:
-    """A meter: two registers (day, night) where ``zones`` is 2. ``since`` and ``until`` are local days."""
+    """A meter: two registers (day, night) where ``zones`` is 2. ``since`` and ``until`` are local days.
+
+    ``by_profile``: charged by its half-hours, otherwise by its registers. ``opening`` sums its registers.
+    """
 
     meter: MeterId
     service: Service
@@ -49,6 +52,12 @@ class MeterPlan:
     opening: int
     since: date
     until: date | None = None
+    by_profile: bool = False
+
+    def opening_registers(self) -> dict[int, int]:
+        """The counters when it was installed: the total, or day and night."""
+        day = self.opening * 7 // 10
+        return {0: self.opening} if self.zones == 1 else {1: day, 2: self.opening - day}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,16 @@ class Flat:
     def metered(self) -> bool:
         """False for the flat that is billed by norms alone."""
         return bool(self.meters)
+
+    @property
+    def registered(self) -> int:
+        """Residents in the register at first: one too many in the flat whose bill is corrected later."""
+        return self.residents + 1 if self.overcharged else self.residents
+
+    @property
+    def two_zones(self) -> bool:
+        """Whether its electricity is charged by day and night."""
+        return any(meter.zones == 2 for meter in self.meters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,15 +231,18 @@ def _flat(place: int, where: tuple[int, int], stories: set[str], first: Period, 
 
 def _meters(replaced: bool, first: Period, rng: Random) -> tuple[MeterPlan, ...]:
     begin = date(first.year, first.month, 1)
-    zones = rng.choice((1, 1, 1, 2, 2))
+    zones, by_profile = rng.choice(((1, True), (1, True), (1, False), (2, True), (2, False)))
     swapped = begin + timedelta(days=rng.randrange(8, 20)) if replaced else None
     meters = [
-        MeterPlan(_name(rng), Service.ELECTRICITY, zones, rng.randrange(1_000_000, 40_000_000), begin, swapped),
+        MeterPlan(
+            _name(rng), Service.ELECTRICITY, zones, rng.randrange(1_000_000, 40_000_000), begin, swapped, by_profile
+        ),
         MeterPlan(_name(rng), Service.COLD_WATER, 1, rng.randrange(10_000, 900_000), begin),
         MeterPlan(_name(rng), Service.HOT_WATER, 1, rng.randrange(10_000, 700_000), begin),
     ]
     if swapped:
-        meters.append(MeterPlan(_name(rng), Service.ELECTRICITY, zones, rng.randrange(0, 2_000), swapped))
+        fresh = rng.randrange(0, 2_000)
+        meters.append(MeterPlan(_name(rng), Service.ELECTRICITY, zones, fresh, swapped, None, by_profile))
     return tuple(meters)
 
 

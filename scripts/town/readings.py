@@ -29,15 +29,14 @@ class _Counter:
     """A meter's registers as they run: total, or day and night."""
 
     plan: MeterPlan
-    values: list[int] = field(default_factory=list)
+    values: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        opening = self.plan.opening
-        self.values = [opening] if self.plan.zones == 1 else [opening * 7 // 10, opening - opening * 7 // 10]
+        self.values = list(self.plan.opening_registers().values())
 
     def registers(self) -> list[tuple[int, int]]:
         """Register number and value."""
-        return [(0, self.values[0])] if self.plan.zones == 1 else [(1, self.values[0]), (2, self.values[1])]
+        return list(zip(self.plan.opening_registers(), self.values, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,33 @@
+"""The benches: each measures one thing, asserts the state it leaves, and says its bar.
+
+A bench is a function without arguments that returns ``Result``s; ``BENCHES`` names it by the first of its ids, which
+are given by the issues and never renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+BENCHES: Mapping[str, str] = {}
+"""Bench id to ``module:function``, in the order they run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One measured value. ``bar`` is what it must not pass, None where nothing is promised."""
+
+    id: str
+    value: float
+    unit: str
+    better: Literal["lower", "higher"]
+    bar: float | None = None
+    baselines: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def within_bar(self) -> bool:
+        """Whether the value keeps its promise."""
+        if self.bar is None:
+            return True
+        return self.value <= self.bar if self.better == "lower" else self.value >= self.bar

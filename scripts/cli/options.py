@@ -1,0 +1,15 @@
+"""Options that many commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+HomeOption = Annotated[Path, typer.Option("--home", help="The town's directory.", envvar="KOPECK_HOME")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AccountsOption = Annotated[int, typer.Option("--accounts", help="Flats in the town.", min=12)]
+MonthsOption = Annotated[int, typer.Option("--months", help="Months that are billed.", min=1)]
+SeedOption = Annotated[int, typer.Option("--seed", help="The same seed, the same town and the same money.")]
+FromOption = Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")]

@@ -1,0 +1,83 @@
+"""What the operator tells billing before the first bill: houses, supply contracts, accounts, meters on them."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from billing.accounts import Accounts, NewAccount
+from billing.domain.household import House as HouseEntry
+from billing.domain.household import Household
+from billing.domain.readings import MeterBinding, MeterKind
+from contracts.wire.ids import MeterId
+from contracts.wire.leaf import RegisterReading
+from scripts.town.plan import ZONE, Flat, House, MeterPlan, Town, midnight
+from scripts.town.readings import house_days
+
+AREAS = ("krasnoyarsk", "moscow", "amur", "russia")
+"""Whose published tariffs the town borrows: the first area that has one."""
+PROFILE_REGISTER = 0
+_ZONES = {1: "day", 2: "night"}
+
+
+def house_code(number: int) -> str:
+    """A house's name in billing."""
+    return f"house-{number}"
+
+
+def open_books(town: Town, accounts: Accounts) -> None:
+    """Registers the whole town; the same again changes nothing."""
+    since = date(town.months[0].year, town.months[0].month, 1)
+    finals = _finals(town)
+    for house in town.houses:
+        code = house_code(house.number)
+        accounts.add_house(HouseEntry(code, str(ZONE), AREAS, house.area_dm2, frozenset({"lift"})))
+        for supplier in town.suppliers:
+            for service in supplier.services:
+                accounts.set_supplier(code, service, supplier.number, since)
+    accounts.open_accounts([_account(flat, since) for flat in town.flats])
+    for flat in town.flats:
+        if flat.meters:
+            accounts.bind_meters(flat.account, [_binding(meter, finals) for meter in flat.meters])
+
+
+def _account(flat: Flat, since: date) -> NewAccount:
+    household = Household(
+        area_dm2=flat.area_dm2,
+        rooms=flat.rooms,
+        owners=1,
+        residents=((since, flat.registered),),
+        plan="two" if flat.two_zones else "single",
+    )
+    return NewAccount(flat.account, house_code(flat.house), household, since)
+
+
+def _binding(meter: MeterPlan, finals: dict[MeterId, dict[int, int]]) -> MeterBinding:
+    names = {0: "single"} if meter.zones == 1 else _ZONES
+    zones = {PROFILE_REGISTER: "single"} if meter.by_profile else names
+    return MeterBinding(
+        meter=meter.meter,
+        service=meter.service,
+        kind=MeterKind.PROFILE if meter.by_profile else MeterKind.REGISTER,
+        since=midnight(meter.since),
+        until=None if meter.until is None else midnight(meter.until),
+        zones=zones,
+        initial=meter.opening_registers(),
+        final=finals.get(meter.meter, {}),
+    )
+
+
+def _finals(town: Town) -> dict[MeterId, dict[int, int]]:
+    """Counters in the acts of removal: what a removed meter showed last."""
+    removed = {meter.meter for flat in town.flats for meter in flat.meters if meter.until}
+    out: dict[MeterId, dict[int, int]] = {}
+    for house in town.houses:
+        if removed & _meters_of(house):
+            for day in house_days(town, house):
+                for record in day.records:
+                    if isinstance(record, RegisterReading) and record.meter in removed:
+                        out.setdefault(record.meter, {})[record.register] = record.value
+    return out
+
+
+def _meters_of(house: House) -> set[MeterId]:
+    return {meter.meter for flat in house.flats for meter in flat.meters}
