@@ -468,11 +468,3 @@ missing_files = Table(
     _text("reason"),
 )
 """Files that are named on chain and could not be had yet, with why."""
-acknowledging = Table(
-    "acknowledging",
-    metadata,
-    Column("root", LargeBinary, primary_key=True),
-    _text("intent"),
-    _int("attempt"),
-)
-"""Roots whose acknowledgement is on its way, with the sender's intent."""

@@ -1,0 +1,90 @@
+"""What the ledger's processes have in common: arguments, keys, where files come from, the end by signal."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from contracts.client.deployments import Deployment
+from contracts.client.files import FileSource, FileStore, HttpSource
+from contracts.client.reader import Reader
+from contracts.client.rpc import Rpc
+from contracts.wire.ids import Hash
+
+POLL_S = 0.25
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a process stands: its town, its chain, and who serves it files."""
+
+    home: Path
+    reader: Reader
+    files: FileSource
+    stop: threading.Event
+
+    @property
+    def deployment(self) -> Deployment:
+        """The town's contracts."""
+        return self.reader.deployment
+
+    def key(self, name: str) -> bytes:
+        """A key of the town. Raises SystemExit naming the file."""
+        path = self.home / "keys" / f"{name}.key"
+        try:
+            return bytes.fromhex(path.read_text().strip().removeprefix("0x"))
+        except FileNotFoundError:
+            raise SystemExit(f"{path} is not there: run `kopeck up`, which makes the keys") from None
+
+
+def start(program: str, description: str, argv: Sequence[str] | None) -> Setting:
+    """Reads the arguments, checks the chain, and has SIGTERM and SIGINT end the loop after its present round."""
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
+    parser.add_argument("--home", type=Path, default=Path("var/local"), help="the town's directory")
+    parser.add_argument("--rpc", default="http://127.0.0.1:8545", help="a node of the town's chain")
+    parser.add_argument("--oracle-url", default=None, help="who serves files of readings; default: the oracle's folder")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    rpc = Rpc(arguments.rpc)
+    deployment = Deployment.load(arguments.home / "deployment.json")
+    deployment.check(rpc)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    files = _files(arguments.home, arguments.oracle_url)
+    return Setting(arguments.home, Reader(rpc, deployment), files, stop)
+
+
+def _files(home: Path, oracle_url: str | None) -> FileSource:
+    """Readings from the oracle's server (or, on one machine, its folder); bills and grants from billing's folder."""
+    oracle: FileSource = FileStore(home / "oracle" / "files")
+    if oracle_url is not None:
+        token = home / "keys" / "files.token"
+        if not token.exists():
+            raise SystemExit(f"{token} is not there: start the oracle first, which makes it")
+        oracle = HttpSource(oracle_url, token.read_text().strip())
+    return _ByKind(oracle, FileStore(home / "billing" / "files"))
+
+
+class _ByKind:
+    """Each kind of file from whoever serves it."""
+
+    def __init__(self, oracle: FileSource, billing: FileSource) -> None:
+        self._oracle = oracle
+        self._billing = billing
+
+    def get(self, kind: str, name: Hash) -> bytes | None:
+        """The file from its server. Raises SourceUnreachable, AccessDenied."""
+        return (self._oracle if kind in ("readings", "documents") else self._billing).get(kind, name)
