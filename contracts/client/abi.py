@@ -53,6 +53,18 @@ def encode(contract: str, function: str, *args: object) -> bytes:
     return selector + abi_encode(types, [_plain(arg) for arg in args])
 
 
+def selector_of(contract: str, function: str) -> bytes:
+    """The four bytes that call a function; for one without overloads."""
+    entry = function_abi(contract, function)
+    return keccak(f"{function}({','.join(type_of(row) for row in entry['inputs'])})".encode())[:4]
+
+
+def constructor_parameters(contract: str) -> list[str]:
+    """The names of a constructor's parameters, without a trailing underscore."""
+    rows: list[dict[str, Any]] = [row for row in artifact(contract)["abi"] if row["type"] == "constructor"]
+    return [str(part["name"]).rstrip("_") for row in rows for part in row["inputs"]]
+
+
 def encode_constructor(contract: str, *args: object) -> bytes:
     """Creation bytecode with the constructor's arguments."""
     rows: list[dict[str, Any]] = [row for row in artifact(contract)["abi"] if row["type"] == "constructor"]

@@ -233,20 +233,13 @@ def encode_pay(bill: ProvenBill, maximum_kopecks: int) -> bytes:
 
 def encode_pay_batch(reference: Reference, run: RunId, bills: Sequence[BatchBill], multiproof: Sequence[Hash]) -> bytes:
     """Pays many bills of one run from an agent's balance."""
-    return _PAY_BATCH + _pay_batch_arguments(reference, run, bills, multiproof)
-
-
-def pay_batch_content(run: RunId, bills: Sequence[BatchBill], multiproof: Sequence[Hash]) -> Hash:
-    """The content hash that the Settlement keeps for a reference: H of the arguments after it, ABI-encoded."""
     items = _array([_batch_bill(bill) for bill in bills])
-    return Hash(keccak(_tuple((_uint(run), (items,), (_hashes(multiproof),)))))
+    return _PAY_BATCH + _tuple((bytes(reference), _uint(run), (items,), (_hashes(multiproof),)))
 
 
-def _pay_batch_arguments(
-    reference: Reference, run: RunId, bills: Sequence[BatchBill], multiproof: Sequence[Hash]
-) -> bytes:
-    items = _array([_batch_bill(bill) for bill in bills])
-    return _tuple((bytes(reference), _uint(run), (items,), (_hashes(multiproof),)))
+def pay_batch_content(call: bytes) -> Hash:
+    """The content hash that the Settlement keeps for a batch's reference: H of the call after the reference."""
+    return Hash(keccak(call[36:]))
 
 
 def encode_pay_order(bill: ProvenBill, order: SignedSplit) -> bytes:

@@ -167,6 +167,11 @@ class RegistryUnknownMeter(ContractError):
     commitment: Hash
 
 
+@_error("Registry_NotRouble(address caller)", 403, "Only the token tells the Registry of a freeze.")
+class RegistryNotRouble(ContractError):
+    caller: Address
+
+
 # --- ReadingAnchor ---
 
 
@@ -692,6 +697,11 @@ class SettlementWrongWallet(ContractError):
     given: Address
 
 
+@_error("Settlement_NotRegistry(address caller)", 403, "Only the Registry tells the Settlement where money goes.")
+class SettlementNotRegistry(ContractError):
+    caller: Address
+
+
 # --- SubsidyBook ---
 
 
@@ -832,13 +842,8 @@ class AllocationNoWeight(ContractError):
     pass
 
 
-@_error("Merkle_ProofTooShort()", 422, "The proof is shorter than the tree is deep; fetch it anew.")
-class MerkleProofTooShort(ContractError):
-    pass
-
-
-@_error("Merkle_ProofTooLong()", 422, "The proof is longer than the tree is deep; fetch it anew.")
-class MerkleProofTooLong(ContractError):
+@_error("Merkle_WrongProofLength()", 422, "The proof is not as long as the tree asks for; fetch it anew.")
+class MerkleWrongProofLength(ContractError):
     pass
 
 

@@ -387,14 +387,6 @@ class BillSuperseded(Event):
     by_run: RunId
 
 
-@_event("ChargeBook", "BillStateChanged(BillKey indexed bill, BillState state)")
-class BillStateChanged(Event):
-    """A bill's state was set for another reason than a receipt."""
-
-    bill: BillKey
-    state: BillState
-
-
 # --- SubsidyBook ---
 
 
@@ -508,13 +500,12 @@ class AuthorizationCanceled(Event):
     nonce: Hash
 
 
-@_event("Rouble", "SplitNonceUsed(address indexed payer, uint256 indexed nonce, bytes32 digest)")
-class SplitNonceUsed(Event):
-    """A payer's split nonce was used up; ``digest`` is what was signed."""
+@_event("Rouble", "SplitCancelled(address indexed payer, uint256 indexed nonce)")
+class SplitCancelled(Event):
+    """A payer voided an order of its own."""
 
     payer: Address
     nonce: int
-    digest: Hash
 
 
 # --- Settlement ---
@@ -522,8 +513,7 @@ class SplitNonceUsed(Event):
 
 @_event(
     "Settlement",
-    "BillPaid(BillKey indexed bill, address indexed payer, bytes32 indexed ref, bytes32 commit, Legs legs, "
-    "BillState state)",
+    "BillPaid(BillKey indexed bill, address indexed payer, bytes32 indexed ref, Legs legs, BillState state)",
 )
 class BillPaid(Event):
     """A receipt: which line got how much of one payment."""
@@ -531,7 +521,6 @@ class BillPaid(Event):
     bill: BillKey
     payer: Address
     ref: Reference
-    commit: Hash
     legs: tuple[Leg, ...]
     state: BillState
 
@@ -646,6 +635,14 @@ class Refunded(Event):
     to_payer: int
     wallet: Address
     to_welfare: int
+
+
+@_event("Settlement", "BillStateChanged(BillKey indexed bill, BillState state)")
+class BillStateChanged(Event):
+    """A bill's state after a netting or a credit; receipts carry it themselves."""
+
+    bill: BillKey
+    state: BillState
 
 
 @_event("Settlement", "PausedUntil(uint40 until)")
