@@ -12,7 +12,7 @@ from itertools import groupby
 import structlog
 
 from contracts.client.reader import Reader
-from contracts.client.sender import Sender
+from contracts.client.sender import Outcome, Sender, UnknownIntent
 from contracts.wire.calls import encode_anchor, encode_report_equivocation
 from contracts.wire.errors import (
     ContractError,
@@ -28,6 +28,9 @@ from oracle.store import BatchRow, BatchState
 
 IN_FLIGHT = 200
 """How many batches of one source may be on their way at once."""
+
+ANCHOR_GAS = 200_000
+"""Gas for one batch, several times what it takes: it can't be estimated while the batch before it is on its way."""
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +84,7 @@ class Anchoring:
 
     def _bring(self, source: int, rows: list[BatchRow]) -> None:
         """Brings one source's batches as far as they can go; ``rows`` ascend."""
-        outcomes = {row.id: self._sender.outcome(_intent(row)) for row in rows if row.state is BatchState.ACCEPTED}
+        outcomes = {row.id: self._outcome(_intent(row)) for row in rows if row.state is BatchState.ACCEPTED}
         on_chain = self._intake.chain.head_of(source)
         if any(row.header.epoch < on_chain.epoch for row in rows):
             with self._intake.engine.begin() as connection:
@@ -89,21 +92,27 @@ class Anchoring:
             rows = [row for row in rows if row.header.epoch >= on_chain.epoch or row.state is BatchState.ANCHORED]
         if not self._is_ours(source, on_chain):
             return
-        expected = on_chain.sequence + 1
-        submitted = 0
+        ready: list[BatchRow] = []
         for row in rows:
             outcome = outcomes.get(row.id)
             if _covered(row, on_chain):
                 self._note_anchored(row, None if outcome is None else outcome.block_number)
             elif row.state is BatchState.ANCHORED:
-                self._again(row, "a reorganisation took it off the chain")
-            elif outcome is not None and self._note_failed(row, outcome.error):
-                return
-            elif row.header.sequence == expected and submitted < IN_FLIGHT:
-                data = encode_anchor(row.header, row.signature)
-                self._sender.submit(_intent(row), self._contract, data)
-                submitted += 1
-                expected += 1
+                self._taken_back(row)
+            elif outcome is not None and not outcome.success:
+                if self._note_failed(row, outcome.error):
+                    return
+            elif row.header.sequence == on_chain.sequence + 1 + len(ready) and len(ready) < IN_FLIGHT:
+                ready.append(row)
+        self._sender.submit_many(
+            [(_intent(row), self._contract, encode_anchor(row.header, row.signature), ANCHOR_GAS) for row in ready]
+        )
+
+    def _outcome(self, intent: str) -> Outcome | None:
+        try:
+            return self._sender.outcome(intent)
+        except UnknownIntent:
+            return None
 
     def _is_ours(self, source: int, on_chain: ChainHead) -> bool:
         """Whether the chain's head is a batch known here, which proves every batch below it by the hash chain."""
@@ -158,11 +167,11 @@ class Anchoring:
         log.warning("anchoring failed", source=row.header.source, sequence=row.header.sequence, reason=str(error))
         return isinstance(error, ReadingAnchorWrongSigner | ReadingAnchorSourceRevoked)
 
-    def _again(self, row: BatchRow, reason: str) -> None:
-        log.warning("batch to be anchored again", sequence=row.header.sequence, reason=reason)
+    def _taken_back(self, row: BatchRow) -> None:
+        """A reorganisation took it off the chain; the sender brings the same transaction again."""
+        log.warning("batch taken back by a reorganisation", source=row.header.source, sequence=row.header.sequence)
         with self._intake.engine.begin() as connection:
             store.set_state(connection, row.header.head(), BatchState.ACCEPTED)
-            store.next_attempt(connection, row.header.head())
 
     def _report_equivocations(self) -> None:
         with self._intake.engine.begin() as connection:
@@ -171,7 +180,7 @@ class Anchoring:
             if id_ in self._refused_reports:
                 continue
             intent = f"equivocation:{id_}"
-            outcome = self._sender.outcome(intent)
+            outcome = self._outcome(intent)
             if outcome is None:
                 data = encode_report_equivocation(first.header, first.signature, second.header, second.signature)
                 self._sender.submit(intent, self._contract, data)

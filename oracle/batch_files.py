@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from contracts.client.files import FileStore
+from contracts.wire.canonical import canonical_json
 from contracts.wire.files import FileError, LeafLine, encode_file, parse_file
 from contracts.wire.ids import Hash, MeterId
 from contracts.wire.leaf import Record, split_reading_blob
@@ -39,12 +40,24 @@ def put_batch(
     lines: Sequence[LeafLine],
 ) -> None:
     """Makes a batch durable under its root. A file that is there already stays: its leaves are the same."""
-    head: dict[str, object] = {
+    files.put(READINGS, header.root, encode_file(_file_head(header, signature, deployment), lines))
+
+
+def put_signature(files: FileStore, header: BatchHeader, signature: bytes, deployment: Mapping[str, object]) -> None:
+    """Puts a rotated source's new signature in the head of a batch's file; the leaves stay."""
+    data = files.get(READINGS, header.root)
+    if data is None:
+        raise FileError(f"readings/0x{header.root.hex()}.jsonl is missing; restore it from another holder")
+    head = canonical_json(_file_head(header, signature, deployment))
+    files.put(READINGS, header.root, head + data[data.index(b"\n") :])
+
+
+def _file_head(header: BatchHeader, signature: bytes, deployment: Mapping[str, object]) -> dict[str, object]:
+    return {
         "header": header_to_json(header),
         "signature": "0x" + signature.hex(),
         "deployment": dict(deployment),
     }
-    files.put(READINGS, header.root, encode_file(head, lines))
 
 
 def read_records(files: FileStore, root: Hash, keys: SealingKeys) -> list[Record | None]:

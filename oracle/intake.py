@@ -31,7 +31,7 @@ from oracle.batch import (
     open_batch,
     signer_of,
 )
-from oracle.batch_files import DOCUMENTS, put_batch, read_records, seal_leaf, seal_leaves
+from oracle.batch_files import DOCUMENTS, put_batch, put_signature, read_records, seal_leaf, seal_leaves
 from oracle.chain import Chain, SourceEntry
 from oracle.errors import (
     BadLeaf,
@@ -152,6 +152,7 @@ class Intake:
         header = known.header
         if known.state is BatchState.STALE:
             self._check_signed(header, signature)
+            put_signature(self.files, header, signature, self.chain.deployment_json)
             with self._writing, self.engine.begin() as connection:
                 store.sign_again(connection, header.head(), signature)
             return Receipt(header.root, header.sequence, "accepted", "taken with its new signature")

@@ -25,7 +25,7 @@ from contracts.client.deployments import Deployment
 from contracts.client.files import FileStore
 from contracts.client.reader import Reader
 from contracts.client.rpc import NodeError, Rpc
-from contracts.client.sender import Sender
+from contracts.client.sender import Sender, TransactionRefused
 from contracts.wire.calls import encode_reset_epoch
 from contracts.wire.ids import Address, Hash, SourceClass, SourceId
 from contracts.wire.typed_data import address_of
@@ -96,9 +96,9 @@ def anchor_until(stop: threading.Event, anchoring: Anchoring, server: uvicorn.Se
         try:
             anchoring.tick()
             away = False
-        except (ChainUnavailable, NodeError) as error:
+        except (ChainUnavailable, NodeError, TransactionRefused) as error:
             if not away:
-                log.warning("node away; batches are still taken once it is back", reason=str(error))
+                log.warning("anchoring waits for the node", reason=str(error))
             away = True
         except Exception:
             log.exception("anchoring stopped")

@@ -111,11 +111,7 @@ class EpochReset:
         """EIP-712 struct hash."""
         return Hash(
             keccak(
-                _RESET_TYPE
-                + _word(self.source)
-                + _word(self.epoch)
-                + self.previous.ljust(32, b"\x00")
-                + self.reason
+                _RESET_TYPE + _word(self.source) + _word(self.epoch) + self.previous.ljust(32, b"\x00") + self.reason
             )
         )
 
