@@ -842,9 +842,14 @@ class AllocationNoWeight(ContractError):
     pass
 
 
-@_error("Merkle_WrongProofLength()", 422, "The proof is not as long as the tree asks for; fetch it anew.")
+@_error(
+    "Merkle_WrongProofLength(uint256 needed, uint256 given)",
+    422,
+    "The proof is not as long as the tree asks for; fetch it anew.",
+)
 class MerkleWrongProofLength(ContractError):
-    pass
+    needed: int
+    given: int
 
 
 # --- OpenZeppelin ---
