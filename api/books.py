@@ -1,0 +1,430 @@
+"""What is known of bills and money: the ledger's queries joined with billing's register and the names of parties."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol, cast
+from zoneinfo import ZoneInfo
+
+from api.models import (
+    Account,
+    Benefit,
+    Bill,
+    BillStateName,
+    BillSummary,
+    Charged,
+    Explanation,
+    Leg,
+    Line,
+    Party,
+    Proof,
+    Receipt,
+    Statement,
+    Status,
+    Supplier,
+)
+from api.models import StatementRow as StatementLine
+from api.people import People
+from api.problems import NotReady
+from contracts.wire.ids import Address, BillKey, BillState, Hash, Period, SupplierId, address_text
+from ledger.queries import Ledger
+from ledger.queries.views import (
+    BillView,
+    GrantView,
+    LineView,
+    ReceiptKind,
+    ReceiptView,
+    RunState,
+    StatementRow,
+)
+
+STATES: dict[BillState, BillStateName] = {
+    BillState.OPEN: "open",
+    BillState.PARTIAL: "partial",
+    BillState.PAID: "paid",
+    BillState.SUPERSEDED: "superseded",
+}
+KINDS = ("bill", "debit-note", "credit-note")
+MOSCOW = "Europe/Moscow"
+
+
+class Register(Protocol):
+    """What billing's read door says of accounts."""
+
+    def zone_of(self, account: str) -> str | None:
+        """IANA zone of the account's house; None where there is no such account."""
+        ...
+
+    def bills_of(self, account: str) -> Sequence[BillKey]:
+        """Keys of an account's bills."""
+        ...
+
+    def account_of(self, bill: BillKey) -> str | None:
+        """Whose bill it is."""
+        ...
+
+    def document_of(self, bill: BillKey) -> bytes | None:
+        """The bill's document, the very bytes that its commitment holds."""
+        ...
+
+
+class LedgerBooks:
+    """The books of a running town."""
+
+    def __init__(self, ledger: Ledger, register: Register, people: People, chain_id: int) -> None:
+        self._ledger = ledger
+        self._register = register
+        self._people = people
+        self._chain_id = chain_id
+
+    def now(self) -> int:
+        """Timestamp of the latest block the ledger read. Raises NotReady before its first."""
+        head = self._ledger.head()
+        if head is None:
+            raise NotReady("the ledger has not read a block yet")
+        return head.timestamp
+
+    def status(self) -> Status:
+        """How far the ledger has read."""
+        head = self._ledger.head()
+        return Status(
+            chain_id=self._chain_id,
+            head=head.number if head else 0,
+            finalised=max(0, self._ledger.finalized_height()),
+            head_at=_moment(head.timestamp) if head else None,
+            tariff_version=self._ledger.tariff_version(),
+        )
+
+    def account(self, account: str) -> Account | None:
+        """An account with its bills, newest first, and no address."""
+        zone = self._register.zone_of(account)
+        if zone is None:
+            return None
+        views = self._ledger.bills(self._register.bills_of(account))
+        shown = sorted((v for v in views if _is_shown(v)), key=lambda v: (v.period, v.key), reverse=True)
+        bills = [BillSummary(**_summary(view, account)) for view in shown]
+        return Account(
+            account=account, address=None, zone=zone, open_kopecks=sum(b.open_kopecks for b in bills), bills=bills
+        )
+
+    def account_of(self, bill: BillKey) -> str | None:
+        """Whose bill it is."""
+        return self._register.account_of(bill)
+
+    def bill(self, bill: BillKey) -> Bill | None:
+        """A bill with everything that moved on it; None also for a run that is not active."""
+        view = self._ledger.bill(bill)
+        account = self._register.account_of(bill)
+        if view is None or account is None or not _is_shown(view):
+            return None
+        names = _Names(self._ledger, self._people)
+        lines = _lines(view, self._explanations(bill, len(view.lines)), self._services(view), names)
+        benefits = [self._benefit(grant, view) for grant in self._ledger.grants(bill)]
+        receipts = [_receipt(receipt, names) for receipt in self._ledger.receipts(bill)]
+        return Bill(
+            **_summary(view, account),
+            commit=_hex(view.blob[:32]),
+            zone=self._register.zone_of(account) or MOSCOW,
+            paid_kopecks=sum(line.paid_kopecks for line in view.lines),
+            granted_kopecks=sum(line.granted_kopecks for line in view.lines),
+            netted_kopecks=sum(line.netted_kopecks for line in view.lines),
+            written_off_kopecks=sum(line.written_off_kopecks for line in view.lines),
+            refunded_kopecks=sum(line.refunded_kopecks for line in view.lines),
+            lines=lines,
+            benefits=benefits,
+            receipts=receipts,
+            original=str(view.original) if view.original is not None else None,
+            notes=[str(note) for note in view.notes if self._is_active(note)],
+        )
+
+    def proof(self, bill: BillKey) -> Proof | None:
+        """What proves a bill's place in its run."""
+        view, run = self._ledger.bill(bill), self._ledger.run(bill.run)
+        if view is None or run is None:
+            return None
+        return Proof(
+            bill=str(bill),
+            blob=_hex(view.blob),
+            index=bill.index,
+            count=run.count,
+            siblings=[_hex(sibling) for sibling in self._ledger.proof(bill)],
+            root=_hex(run.root),
+        )
+
+    def suppliers(self) -> list[Supplier]:
+        """All suppliers."""
+        names = _Names(self._ledger, self._people)
+        return [
+            Supplier(
+                supplier=s.supplier, name=names.supplier(s.supplier), wallet=address_text(s.payout), active=s.is_active
+            )
+            for s in self._ledger.suppliers()
+        ]
+
+    def statement(self, supplier: SupplierId, period: Period | None) -> Statement | None:
+        """A supplier's month, in the zone of its first house; by default the month the chain is in."""
+        found = next((s for s in self._ledger.suppliers() if s.supplier == supplier), None)
+        if found is None:
+            return None
+        zone = ZoneInfo(MOSCOW)
+        today = _moment(self.now()).astimezone(zone)
+        month = period or Period(today.year, today.month)
+        first, last = _month(month, zone)
+        names = _Names(self._ledger, self._people)
+        rows = self._ledger.statement(supplier, int(first.timestamp()), int(last.timestamp()))
+        return Statement(
+            supplier=supplier,
+            name=names.supplier(supplier),
+            wallet=address_text(found.payout),
+            zone=MOSCOW,
+            period=str(month),
+            first=first,
+            last=last,
+            received_kopecks=sum(row.amount_kopecks for row in rows),
+            balance_kopecks=self._ledger.balance(found.payout),
+            rows=[_statement_line(row, names) for row in rows],
+            charged=self._charged(supplier),
+        )
+
+    def _charged(self, supplier: SupplierId) -> list[Charged]:
+        """What a supplier is owed by each active run, with the root that proves its lines complete."""
+        return [
+            Charged(
+                run=run.run,
+                period=str(run.period),
+                lines=total.lines,
+                total_kopecks=total.total_kopecks,
+                root=_hex(total.root),
+            )
+            for run in self._ledger.runs()
+            if run.state is RunState.ACTIVE
+            for total in run.suppliers
+            if total.supplier == supplier
+        ]
+
+    def supplier_of_lines(self, root: Hash) -> SupplierId | None:
+        """Whose lines the file of this root holds."""
+        return next((t.supplier for run in self._ledger.runs() for t in run.suppliers if t.root == root), None)
+
+    def _is_active(self, bill: BillKey) -> bool:
+        run = self._ledger.run(bill.run)
+        return run is not None and run.state is RunState.ACTIVE
+
+    def _benefit(self, grant: GrantView, bill: BillView) -> Benefit:
+        applied = grant.used_kopecks or 0
+        if grant.used_kopecks is not None:
+            state, tx = "applied", self._grant_tx(grant)
+        elif grant.is_reversed:
+            state, tx = "reversed", None
+        elif grant.expires_at <= self.now() or bill.state in (BillState.PAID, BillState.SUPERSEDED):
+            state, tx = "void", None
+        else:
+            state, tx = "waiting", None
+        return Benefit(
+            batch=grant.batch,
+            index=grant.index,
+            line=grant.line,
+            maximum_kopecks=grant.maximum_kopecks,
+            applied_kopecks=applied,
+            expires_at=_moment(grant.expires_at),
+            state=cast(Any, state),
+            tx_hash=tx,
+        )
+
+    def _grant_tx(self, grant: GrantView) -> str | None:
+        """Which transaction moved a grant: the receipt from its wallet on its line."""
+        for receipt in self._ledger.receipts(grant.bill):
+            same = receipt.kind is ReceiptKind.GRANT and receipt.payer == grant.wallet
+            if same and receipt.legs[0].line == grant.line and receipt.amount_kopecks == grant.used_kopecks:
+                return _hex(receipt.tx_hash)
+        return None
+
+    def _document_lines(self, bill: BillKey) -> list[dict[str, Any]]:
+        data = self._register.document_of(bill)
+        return [] if data is None else list(json.loads(data).get("lines", []))
+
+    def _explanations(self, bill: BillKey, count: int) -> list[Explanation | None]:
+        found = [_explanation(line) for line in self._document_lines(bill)]
+        return found + [None] * (count - len(found))
+
+    def _services(self, view: BillView) -> list[str]:
+        """Service of each line: the bill's own document says it, or that of the bill which a credit note corrects."""
+        own = [str(line["service"]) for line in self._document_lines(view.key) if "service" in line]
+        if len(own) < len(view.lines) and view.original is not None:
+            own = [str(line["service"]) for line in self._document_lines(view.original) if "service" in line]
+        return own + ["housing"] * (len(view.lines) - len(own))
+
+
+class _Names:
+    """Names of suppliers and wallets, looked up once for one answer."""
+
+    def __init__(self, ledger: Ledger, people: People) -> None:
+        self._suppliers = people.supplier_names()
+        self._wallets: dict[bytes, Party] = {}
+        for batch in ledger.grant_batches():
+            self._wallets[batch.wallet] = Party(kind="welfare", wallet=address_text(batch.wallet))
+        for address, kind, name in people.wallets():
+            self._wallets[address] = Party(kind=cast(Any, kind), name=name, wallet=address_text(Address(address)))
+        for supplier in ledger.suppliers():
+            self._wallets[supplier.payout] = self._supplier_party(supplier.supplier, supplier.payout)
+
+    def supplier(self, supplier: int) -> str:
+        """A supplier's name, or its number."""
+        return self._suppliers.get(supplier, f"№ {supplier}")
+
+    def party(self, wallet: Address) -> Party:
+        """Whose wallet it is; a wallet nobody told us of is its own."""
+        return self._wallets.get(wallet) or Party(kind="wallet", wallet=address_text(wallet))
+
+    def recipient(self, supplier: int, wallet: Address) -> Party:
+        """A supplier under the wallet it had when the money moved."""
+        return self._supplier_party(supplier, wallet)
+
+    def _supplier_party(self, supplier: int, wallet: Address) -> Party:
+        return Party(kind="supplier", name=self.supplier(supplier), wallet=address_text(wallet))
+
+
+def _is_shown(view: BillView) -> bool:
+    """A proposed run can still be vetoed: its bills are nobody's debt yet."""
+    return view.run_state is RunState.ACTIVE
+
+
+def _summary(view: BillView, account: str) -> dict[str, Any]:
+    return {
+        "key": str(view.key),
+        "account": account,
+        "kind": KINDS[view.kind],
+        "state": STATES[view.state],
+        "period": str(view.period),
+        "charged_kopecks": view.charged_kopecks,
+        "open_kopecks": view.open_kopecks,
+    }
+
+
+def _lines(
+    view: BillView, explanations: Sequence[Explanation | None], services: Sequence[str], names: _Names
+) -> list[Line]:
+    return [
+        _line(line, explanation, service, names.supplier(line.supplier))
+        for line, explanation, service in zip(view.lines, explanations, services, strict=True)
+    ]
+
+
+def _line(line: LineView, explanation: Explanation | None, service: str, name: str) -> Line:
+    return Line(
+        line=line.line,
+        service=service,
+        supplier=line.supplier,
+        supplier_name=name,
+        charged_kopecks=line.charged_kopecks,
+        paid_kopecks=line.paid_kopecks,
+        granted_kopecks=line.granted_kopecks,
+        netted_kopecks=line.netted_kopecks,
+        written_off_kopecks=line.written_off_kopecks,
+        refunded_kopecks=line.refunded_kopecks,
+        open_kopecks=line.open_kopecks,
+        explanation=explanation,
+    )
+
+
+def _explanation(line: Mapping[str, Any]) -> Explanation | None:
+    if "parts" not in line:
+        return None
+    parts = [
+        {
+            "formula": part["formula"],
+            "act": part["act"],
+            "inputs": part["inputs"],
+            "first": part["from"],
+            "end": part["to"],
+            "zone": part["zone"],
+            "tariff_versions": part["tariff_versions"],
+            "amount_kopecks": part["amount_kopecks"],
+            "surcharge_kopecks": part.get("surcharge_kopecks", 0),
+        }
+        for part in line["parts"]
+    ]
+    readings = [
+        {
+            "meter": reading["meter"],
+            "register_number": reading["register"],
+            "at": _moment(reading["at"]),
+            "value": reading["value"],
+            "quality": reading["quality"],
+            "source": reading["source"],
+            "root": reading["root"],
+            "leaf": reading["leaf"],
+        }
+        for reading in line["readings"]
+    ]
+    return Explanation.model_validate(
+        {
+            "method": line["method"],
+            "quantity": line["quantity"],
+            "unit": line["unit"],
+            "rounding": line["rounding"],
+            "parts": parts,
+            "readings": readings,
+            "tariffs": line["tariffs"],
+            "estimated_intervals": line.get("estimated_intervals", 0),
+            "intervals": line.get("intervals", 0),
+            "carried_over": line.get("carried_over", {}),
+        }
+    )
+
+
+def _receipt(view: ReceiptView, names: _Names) -> Receipt:
+    legs = [
+        Leg(
+            line=leg.line,
+            supplier=leg.supplier,
+            supplier_name=names.supplier(leg.supplier),
+            recipient=names.recipient(leg.supplier, leg.wallet),
+            amount_kopecks=leg.amount_kopecks,
+        )
+        for leg in view.legs
+    ]
+    return Receipt(
+        kind=view.kind.value,
+        payer=names.party(view.payer) if view.payer is not None else None,
+        reference=_hex(view.reference) if view.reference is not None else None,
+        tx_hash=_hex(view.tx_hash),
+        block_number=view.block_number,
+        block_hash=_hex(view.block_hash),
+        at=_moment(view.timestamp),
+        finalised=view.is_final,
+        amount_kopecks=view.amount_kopecks,
+        legs=legs,
+    )
+
+
+def _statement_line(row: StatementRow, names: _Names) -> StatementLine:
+    return StatementLine(
+        at=_moment(row.timestamp),
+        kind=row.kind.name.lower(),
+        bill=str(row.bill) if row.bill is not None else None,
+        line=row.line,
+        payer=names.party(row.counterparty),
+        amount_kopecks=row.amount_kopecks,
+        tx_hash=_hex(row.tx_hash),
+        block_number=row.block_number,
+        finalised=row.is_final,
+    )
+
+
+def _month(period: Period, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """First and last second of a month, by the local calendar."""
+    after = period.next()
+    first = datetime(period.year, period.month, 1, tzinfo=zone).astimezone(UTC)
+    end = datetime(after.year, after.month, 1, tzinfo=zone).astimezone(UTC)
+    return first, datetime.fromtimestamp(end.timestamp() - 1, UTC)
+
+
+def _moment(timestamp: int) -> datetime:
+    return datetime.fromtimestamp(timestamp, UTC)
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()

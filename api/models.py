@@ -1,0 +1,361 @@
+"""What the HTTP door says and takes, as JSON. Money is whole kopecks, hashes are 0x hex, times are UTC."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Kopecks = Annotated[int, Field(description="whole kopecks")]
+Hex32 = Annotated[str, Field(pattern="^0x[0-9a-f]{64}$", description="32 bytes")]
+HexAddress = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$", description="an account on the chain, EIP-55")]
+BillName = Annotated[str, Field(pattern="^[0-9]{1,10}-[0-9]{1,10}$", description="a bill: its run and its index")]
+Month = Annotated[str, Field(pattern="^[0-9]{4}-[0-9]{2}$", description="a billing period, YYYY-MM")]
+BillStateName = Literal["open", "partial", "paid", "superseded"]
+
+
+class Model(BaseModel):
+    """Base of all: unknown fields are refused, so that a misspelt one is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Credentials(Model):
+    """A login and its password."""
+
+    login: str = Field(min_length=1, max_length=64)
+    password: str = Field(min_length=1, max_length=256)
+
+
+class Me(Model):
+    """Who is asking."""
+
+    role: str
+    name: str
+    language: str
+    accounts: list[str]
+    supplier: int | None
+
+
+class SessionOpened(Model):
+    """A session: its bearer token is told once."""
+
+    token: str
+    expires_at: datetime
+    me: Me
+
+
+class Status(Model):
+    """How far the ledger has read, and how much of that is final."""
+
+    chain_id: int
+    head: int
+    finalised: int
+    head_at: datetime | None
+    tariff_version: int
+
+
+class Party(Model):
+    """Somebody money came from or went to: what they are, and their wallet."""
+
+    kind: Literal["supplier", "agent", "welfare", "bank", "wallet"]
+    name: str | None = None
+    wallet: HexAddress
+
+
+class Leg(Model):
+    """Money that reached one supplier for one line."""
+
+    line: int
+    supplier: int
+    supplier_name: str
+    recipient: Party
+    amount_kopecks: Kopecks
+
+
+class Receipt(Model):
+    """One movement of money on a bill, as the chain has it."""
+
+    kind: Literal["payment", "grant", "prepayment", "credit", "refund"]
+    payer: Party | None
+    reference: Hex32 | None
+    tx_hash: Hex32
+    block_number: int
+    block_hash: Hex32
+    at: datetime
+    finalised: bool
+    amount_kopecks: Kopecks
+    legs: list[Leg]
+
+
+class Input(Model):
+    """One number of a formula: its symbol, its exact value as text, its unit."""
+
+    symbol: str
+    value: str
+    unit: str
+
+
+class Part(Model):
+    """One product, rounded once: the formula of the act, its inputs, and the days it covers."""
+
+    formula: str
+    act: str
+    inputs: list[Input]
+    first: date
+    end: date = Field(description="the first day that is no longer covered")
+    zone: str
+    tariff_versions: list[int]
+    amount_kopecks: Kopecks
+    surcharge_kopecks: Kopecks = 0
+
+
+class UsedReading(Model):
+    """A reading behind a line, in the base unit of the line, and where on the chain it is anchored."""
+
+    meter: str
+    register_number: int
+    at: datetime
+    value: int
+    quality: str
+    source: str
+    root: Hex32
+    leaf: int
+
+
+class UsedTariff(Model):
+    """A version of the tariff book that a line used, with its act and the hash that names its document."""
+
+    version: int
+    document: Hex32
+    name: str
+    kind: str
+    act: str
+
+
+class Explanation(Model):
+    """How a line came to its sum, from the bill's own document, whose hash is in the bill's commitment."""
+
+    method: str
+    quantity: int
+    unit: str
+    rounding: str
+    parts: list[Part]
+    readings: list[UsedReading]
+    tariffs: list[UsedTariff]
+    estimated_intervals: int = 0
+    intervals: int = 0
+    carried_over: dict[str, int] = Field(default_factory=dict)
+
+
+class Line(Model):
+    """A line of a bill: what was charged, what moved, what is open."""
+
+    line: int
+    service: str
+    supplier: int
+    supplier_name: str
+    charged_kopecks: Kopecks
+    paid_kopecks: Kopecks
+    granted_kopecks: Kopecks
+    netted_kopecks: Kopecks
+    written_off_kopecks: Kopecks
+    refunded_kopecks: Kopecks
+    open_kopecks: Kopecks
+    explanation: Explanation | None
+
+
+class Benefit(Model):
+    """A grant on a line: whose decision, how much at most, and how much of it moved."""
+
+    batch: int
+    index: int
+    line: int
+    maximum_kopecks: Kopecks
+    applied_kopecks: Kopecks
+    expires_at: datetime
+    state: Literal["waiting", "applied", "void", "reversed"]
+    tx_hash: Hex32 | None
+
+
+class BillSummary(Model):
+    """A bill in a list."""
+
+    key: BillName
+    account: str
+    kind: Literal["bill", "debit-note", "credit-note"]
+    state: BillStateName
+    period: Month
+    charged_kopecks: Kopecks
+    open_kopecks: Kopecks
+
+
+class Bill(BillSummary):
+    """A bill with the explanation of each line and everything that moved on it."""
+
+    commit: Hex32
+    zone: str
+    paid_kopecks: Kopecks
+    granted_kopecks: Kopecks
+    netted_kopecks: Kopecks
+    written_off_kopecks: Kopecks
+    refunded_kopecks: Kopecks
+    lines: list[Line]
+    benefits: list[Benefit]
+    receipts: list[Receipt]
+    original: BillName | None
+    notes: list[BillName]
+
+
+class Proof(Model):
+    """What proves that a bill stands in its run: leaf blob, siblings from the leaf up, root."""
+
+    bill: BillName
+    blob: str
+    index: int
+    count: int
+    siblings: list[Hex32]
+    root: Hex32
+
+
+class Account(Model):
+    """An account with its bills, newest first."""
+
+    account: str
+    address: str | None
+    zone: str
+    open_kopecks: Kopecks
+    bills: list[BillSummary]
+
+
+class Accounts(Model):
+    """The caller's accounts."""
+
+    accounts: list[Account]
+
+
+class SplitPart(Model):
+    """What one supplier would get."""
+
+    line: int
+    supplier: int
+    supplier_name: str
+    service: str
+    amount_kopecks: Kopecks
+
+
+class Split(Model):
+    """How a sum would be divided over what is open on a bill, to the kopeck."""
+
+    bill: BillName
+    amount_kopecks: Kopecks
+    open_kopecks: Kopecks
+    parts: list[SplitPart]
+
+
+class PaymentWanted(Model):
+    """A payment of a bill through the pooled agent: at most this much of what is open."""
+
+    bill: BillName
+    maximum_kopecks: int = Field(gt=0, lt=2**48)
+
+
+class PrepaymentWanted(Model):
+    """A payment ahead to one supplier of an account."""
+
+    account: str = Field(min_length=1, max_length=64)
+    supplier: int = Field(ge=1, lt=2**16)
+    amount_kopecks: int = Field(gt=0, lt=2**48)
+
+
+class OrderWanted(Model):
+    """A resident's signed order: the typed data of ``GET /v1/bills/{bill}/order`` and its signature."""
+
+    bill: BillName
+    payer: HexAddress
+    maximum_kopecks: int = Field(gt=0, lt=2**48)
+    nonce: str = Field(pattern="^[0-9]{1,78}$")
+    valid_before: int = Field(gt=0, lt=2**40)
+    signature: str = Field(pattern="^0x[0-9a-fA-F]{130}$")
+
+
+class Order(Model):
+    """What a wallet is to sign (EIP-712), and how it comes back."""
+
+    bill: BillName
+    payer: HexAddress
+    maximum_kopecks: Kopecks
+    nonce: str
+    valid_before: int
+    digest: Hex32
+    typed_data: dict[str, object]
+
+
+class Item(Model):
+    """Something that was asked for and is on its way: accepted durably, then done or failed with a reason."""
+
+    id: str
+    kind: str
+    state: Literal["waiting", "sent", "done", "failed"]
+    bill: BillName | None = None
+    account: str | None = None
+    supplier: int | None = None
+    maximum_kopecks: Kopecks | None = None
+    tx_hash: Hex32 | None = None
+    reason: str | None = None
+
+
+class Supplier(Model):
+    """A supplier as the registry knows it."""
+
+    supplier: int
+    name: str
+    wallet: HexAddress
+    active: bool
+
+
+class Suppliers(Model):
+    """All suppliers."""
+
+    suppliers: list[Supplier]
+
+
+class StatementRow(Model):
+    """One receipt of a supplier."""
+
+    at: datetime
+    kind: str
+    bill: BillName | None
+    line: int | None
+    payer: Party | None
+    amount_kopecks: Kopecks
+    tx_hash: Hex32
+    block_number: int
+    finalised: bool
+
+
+class Charged(Model):
+    """What a supplier was owed by one run."""
+
+    run: int
+    period: Month
+    lines: int
+    total_kopecks: Kopecks
+    root: Hex32
+
+
+class Statement(Model):
+    """What a supplier received in a month, and what was charged for it."""
+
+    supplier: int
+    name: str
+    wallet: HexAddress
+    zone: str
+    period: Month
+    first: datetime
+    last: datetime
+    received_kopecks: Kopecks
+    balance_kopecks: Kopecks
+    rows: list[StatementRow]
+    charged: list[Charged]

@@ -1,0 +1,95 @@
+"""Asking billing for money to move: its inbox is durable, and takes the same key with the same content once."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from api.models import Item as ItemModel
+from api.problems import KeyReused, OrderRefused
+from billing.inbox import Inbox, InboxConflict, InboxError, Item, State
+from billing.requests import AgentPayment, PayOrder, Prepayment
+from contracts.wire.ids import BillKey, SupplierId
+from contracts.wire.typed_data import SplitAuthorization
+
+StateName = Literal["waiting", "sent", "done", "failed"]
+
+STATES: dict[State, StateName] = {
+    State.ACCEPTED: "waiting",
+    State.WORKING: "sent",
+    State.DONE: "done",
+    State.FAILED: "failed",
+}
+
+
+class Requests:
+    """Billing's inbox, as people use it: each person's keys are their own."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+
+    def item(self, item: str) -> ItemModel | None:
+        """What became of a request."""
+        if not (item.isascii() and item.isdigit() and len(item) < 16):
+            return None
+        found = self._inbox.get(int(item))
+        return None if found is None else _model(found)
+
+    def knows_payment(self, person: str, key: str) -> bool:
+        """Whether the person asked for a payment under this key before."""
+        return self._inbox.by_key(AgentPayment.kind, _client_key(person, key)) is not None
+
+    def pay(self, person: str, key: str, bill: BillKey, maximum_kopecks: int) -> ItemModel:
+        """A payment through the pooled agent. Raises KeyReused where the key came with other content."""
+        try:
+            return _model(self._inbox.put(_client_key(person, key), AgentPayment(bill, maximum_kopecks)))
+        except InboxConflict as error:
+            raise KeyReused(f"the key was used for request {error.item}") from error
+
+    def prepay(self, person: str, key: str, account: str, supplier: SupplierId, amount_kopecks: int) -> ItemModel:
+        """A prepayment through the pooled agent. Raises KeyReused."""
+        try:
+            return _model(self._inbox.put(_client_key(person, key), Prepayment(account, supplier, amount_kopecks)))
+        except InboxConflict as error:
+            raise KeyReused(f"the key was used for request {error.item}") from error
+
+    def order(self, person: str, authorization: SplitAuthorization, signature: str) -> ItemModel:
+        """A wallet's signed order, to be relayed; what was signed is its key. Raises OrderRefused."""
+        order = PayOrder(authorization, bytes.fromhex(signature.removeprefix("0x")))
+        try:
+            return _model(self._inbox.put(_client_key(person, authorization.struct_hash().hex()), order))
+        except InboxError as error:
+            raise OrderRefused(str(error)) from error
+
+
+def _client_key(person: str, key: str) -> str:
+    """The inbox's key: of this person, so that nobody meets another's request by guessing its key."""
+    return f"{person}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def _model(item: Item) -> ItemModel:
+    request = item.request
+    bill = request.bill if isinstance(request, AgentPayment | PayOrder) else None
+    result = item.result or {}
+    return ItemModel(
+        id=str(item.id),
+        kind=item.kind,
+        state=STATES[item.state],
+        bill=None if bill is None else str(bill),
+        account=request.account if isinstance(request, Prepayment) else None,
+        supplier=request.supplier if isinstance(request, Prepayment) else None,
+        maximum_kopecks=_sum(item),
+        tx_hash=str(result["tx_hash"]) if "tx_hash" in result else None,
+        reason=item.reason,
+    )
+
+
+def _sum(item: Item) -> int | None:
+    request = item.request
+    if isinstance(request, AgentPayment):
+        return request.maximum_kopecks
+    if isinstance(request, Prepayment):
+        return request.amount_kopecks
+    if isinstance(request, PayOrder):
+        return request.authorization.maximum_kopecks
+    return None

@@ -1,0 +1,40 @@
+"""Suppliers and what each received."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.caller import Caller, Door
+from api.models import Statement, Suppliers
+from api.people import Role
+from api.problems import NotFound
+from api.rights import SEES_ALL
+from contracts.wire.ids import Period, SupplierId
+
+router = APIRouter(prefix="/v1", tags=["suppliers"])
+
+
+@router.get("/suppliers")
+def suppliers(caller: Caller, door: Door) -> Suppliers:
+    """All suppliers, as the registry on the chain has them."""
+    del caller  # anyone known may see them
+    return Suppliers(suppliers=door.books.suppliers())
+
+
+@router.get("/suppliers/{supplier}/statement")
+def statement(
+    supplier: int,
+    caller: Caller,
+    door: Door,
+    period: Annotated[str | None, Query(pattern="^[0-9]{4}-(0[1-9]|1[0-2])$")] = None,
+) -> Statement:
+    """A supplier's receipts of one month; its own, or any for the regulator and the operator."""
+    own = caller.role is Role.SUPPLIER and caller.supplier == supplier
+    found = None
+    if own or caller.role in SEES_ALL:
+        found = door.books.statement(SupplierId(supplier), Period.parse(period) if period else None)
+    if found is None:
+        raise NotFound(f"there is no supplier {supplier} whose receipts are yours to see")
+    return found

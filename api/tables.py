@@ -1,0 +1,80 @@
+"""Tables of the people store, the only ones this package owns: who may log in, and what each may see."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table
+
+metadata = MetaData()
+
+persons = Table(
+    "api_persons",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("login", String(64), nullable=False, unique=True),
+    Column("password_hash", String(255), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("name", String(160), nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("supplier", Integer),
+)
+
+# Which accounts (billing's names for them) a person may see and pay.
+person_accounts = Table(
+    "api_person_accounts",
+    metadata,
+    Column("person", ForeignKey("api_persons.id"), primary_key=True),
+    Column("account", String(64), primary_key=True),
+)
+
+# Personal data of an account. Nothing outside this table knows an address.
+contacts = Table(
+    "api_contacts",
+    metadata,
+    Column("account", String(64), primary_key=True),
+    Column("holder", String(160), nullable=False),
+    Column("address", String(300), nullable=False),
+    Column("phone", String(32)),
+)
+
+# Public names of organisations: what a page says instead of a number or a wallet.
+supplier_names = Table(
+    "api_supplier_names",
+    metadata,
+    Column("supplier", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(160), nullable=False),
+)
+wallets = Table(
+    "api_wallets",
+    metadata,
+    Column("address", String(42), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("name", String(160)),
+)
+
+# An organisation's token is kept as its SHA-256: whoever reads this table can't use it.
+tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("name", String(160), nullable=False),
+    Column("supplier", Integer),
+    Column("revoked", Integer, nullable=False),
+)
+
+sessions = Table(
+    "api_sessions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("person", ForeignKey("api_persons.id"), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+login_attempts = Table(
+    "api_login_attempts",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("subject", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("api_login_attempts_subject", "subject", "at"),
+)

@@ -1,0 +1,323 @@
+"""A small town for tests of the door and the pages: what the ledger and billing's read door would say of it.
+
+People, sessions, throttle and inbox are the real ones, on SQLite; only the chain's side is told here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from argon2 import PasswordHasher
+
+from api.books import LedgerBooks
+from api.context import Context
+from api.orders import Network
+from api.people import Contact, People, Role
+from api.requests import Requests
+from api.sessions import Sessions
+from api.store import open_database
+from api.throttle import Throttle
+from billing.inbox import Inbox
+from billing.store import open_database as open_billing
+from contracts.wire.ids import (
+    Address,
+    BillKey,
+    BillState,
+    GrantBatchId,
+    Hash,
+    Period,
+    Reference,
+    RunId,
+    SupplierId,
+)
+from contracts.wire.leaf import BillKind
+from contracts.wire.structs import SupplierTotal
+from contracts.wire.typed_data import rouble_domain
+from ledger.models import EntryKind
+from ledger.queries import Ledger
+from ledger.queries.views import (
+    BillView,
+    GrantBatchView,
+    GrantView,
+    Head,
+    LegView,
+    LineView,
+    ReceiptKind,
+    ReceiptView,
+    RunState,
+    RunView,
+    StatementRow,
+    SupplierView,
+)
+
+PASSWORD = "correct horse"
+CHAIN_ID = 31337
+NOW = 1_772_300_000
+"""28 February 2026, 17:33 UTC."""
+AGENT, WELFARE, ROUBLE, SETTLEMENT = (Address(bytes([n]) * 20) for n in (0xA1, 0xA2, 0xA3, 0xA4))
+WALLETS = {number: Address(bytes([number]) * 20) for number in (1, 2, 5)}
+NAMES = {1: "Горэнергосбыт", 2: "Водоканал", 5: "Чистый город"}
+JANUARY = Period(2026, 1)
+MINE, PAID, OTHERS, VETOED = (BillKey(RunId(n), i) for n, i in ((1, 0), (1, 1), (1, 2), (2, 0)))
+ACCOUNT, OTHER_ACCOUNT = "10000012", "10000013"
+
+
+def hash_of(number: int) -> Hash:
+    """A hash that is easy to tell from others."""
+    return Hash(bytes([number]) * 32)
+
+
+def line_document() -> dict[str, Any]:
+    """The explanation of an electricity line as billing writes it."""
+    version = {
+        "version": 3,
+        "document": "0x" + "7a" * 32,
+        "name": "krasnoyarsk-electricity",
+        "kind": "tariff",
+        "act": "Приказ Минтарифполитики № 42-э",
+    }
+    reading = {
+        "root": "0x" + "5b" * 32,
+        "leaf": 7,
+        "meter": "c4" * 16,
+        "register": 1,
+        "at": 1_769_878_800,
+        "value": 12_345_678,
+        "quality": "measured",
+        "source": "concentrator",
+    }
+    return {
+        "service": "electricity",
+        "supplier": 1,
+        "method": "meter",
+        "quantity": 114_500,
+        "unit": "Wh",
+        "amount_kopecks": 37_213,
+        "rounding": "half up to the kopeck, each part once",
+        "parts": [
+            {
+                "formula": "P = V · T",
+                "act": "ПП РФ от 06.05.2011 № 354, приложение 2, ф. 1",
+                "inputs": [
+                    {"symbol": "V", "value": "114.5", "unit": "kWh"},
+                    {"symbol": "T", "value": "3.25", "unit": "RUB/kWh"},
+                ],
+                "from": "2026-01-01",
+                "to": "2026-02-01",
+                "zone": "single",
+                "tariff_versions": [3],
+                "amount_kopecks": 37_213,
+            }
+        ],
+        "readings": [reading | {"leaf": leaf} for leaf in range(6)],
+        "tariffs": [version],
+    }
+
+
+def line(number: int, supplier: int, charged: int, paid: int = 0, granted: int = 0) -> LineView:
+    """A line with what moved on it."""
+    return LineView(number, SupplierId(supplier), charged, paid, granted, 0, 0, 0, charged - paid - granted)
+
+
+def bill(
+    key: BillKey, lines: tuple[LineView, ...], state: BillState, run_state: RunState = RunState.ACTIVE
+) -> BillView:
+    """A bill of January."""
+    return BillView(
+        key=key,
+        kind=BillKind.BILL,
+        state=state,
+        period=JANUARY,
+        run_state=run_state,
+        lines=lines,
+        blob=hash_of(0xC0 + key.index) + b"\x00",
+        leaf=hash_of(0xB0 + key.index),
+        credits=(),
+        original=None,
+        notes=(),
+        superseded_by=None,
+        bill_id=None,
+        salt=None,
+        document=None,
+        closed=None,
+        is_final=True,
+    )
+
+
+def receipt(kind: ReceiptKind, key: BillKey, payer: Address, legs: tuple[tuple[int, int, int], ...]) -> ReceiptView:
+    """A receipt; legs are (line, supplier, kopecks)."""
+    return ReceiptView(
+        kind=kind,
+        bill=key,
+        tx_hash=hash_of(0xD1),
+        block_number=1204,
+        block_hash=hash_of(0xD2),
+        timestamp=NOW - 600,
+        log_index=3,
+        payer=payer,
+        reference=Reference(hash_of(0xD3)) if kind is ReceiptKind.PAYMENT else None,
+        legs=tuple(LegView(at, SupplierId(s), WALLETS[s], amount) for at, s, amount in legs),
+        is_final=kind is ReceiptKind.GRANT,
+    )
+
+
+@dataclass
+class TownLedger:
+    """What the ledger's queries answer."""
+
+    found: dict[BillKey, BillView] = field(default_factory=dict)
+    moved: dict[BillKey, list[ReceiptView]] = field(default_factory=dict)
+    granted: list[GrantView] = field(default_factory=list)
+    head_at: int = NOW
+
+    def head(self) -> Head:
+        return Head(1210, hash_of(0xE1), self.head_at)
+
+    def finalized_height(self) -> int:
+        return 1198
+
+    def tariff_version(self) -> int:
+        return 3
+
+    def bills(self, keys: list[BillKey]) -> list[BillView]:
+        return [self.found[key] for key in keys if key in self.found]
+
+    def bill(self, key: BillKey) -> BillView | None:
+        return self.found.get(key)
+
+    def receipts(self, key: BillKey) -> list[ReceiptView]:
+        return self.moved.get(key, [])
+
+    def grants(self, key: BillKey) -> list[GrantView]:
+        return [grant for grant in self.granted if grant.bill == key]
+
+    def grant_batches(self) -> list[GrantBatchView]:
+        return [
+            GrantBatchView(GrantBatchId(1), WELFARE, hash_of(0xF1), 1, 10_000, 10_000, False, hash_of(0xF2), True, True)
+        ]
+
+    def suppliers(self) -> list[SupplierView]:
+        return [SupplierView(SupplierId(s), w, w, s != 5, hash_of(s)) for s, w in WALLETS.items()]
+
+    def runs(self) -> list[RunView]:
+        return [self._run(RunId(1), RunState.ACTIVE), self._run(RunId(2), RunState.VETOED)]
+
+    def run(self, run: RunId) -> RunView:
+        return self.runs()[run - 1]
+
+    def proof(self, key: BillKey) -> list[Hash]:
+        return [hash_of(0x91), hash_of(0x92)]
+
+    def statement(self, supplier: SupplierId, first_ts: int, last_ts: int) -> list[StatementRow]:
+        row = StatementRow(
+            EntryKind.PAYMENT, NOW - 600, 1204, 3, hash_of(0xD1), PAID, 0, AGENT, 5_000, supplier == SupplierId(1)
+        )
+        return [row] if first_ts <= row.timestamp <= last_ts else []
+
+    def balance(self, wallet: Address) -> int:
+        return 777_700
+
+    def _run(self, run: RunId, state: RunState) -> RunView:
+        totals = tuple(SupplierTotal(SupplierId(s), 21, 987_654, hash_of(0x60 + s)) for s in WALLETS)
+        return RunView(
+            run, state, JANUARY, 3, hash_of(0x50), 3, hash_of(0x51), Hash(bytes(32)), NOW - 9000, AGENT, totals, (),
+            hash_of(0x52), 1100, True, True,
+        )  # fmt: skip
+
+
+@dataclass
+class TownRegister:
+    """What billing's read door says."""
+
+    documents: dict[BillKey, bytes] = field(default_factory=dict)
+
+    def zone_of(self, account: str) -> str | None:
+        return "Asia/Krasnoyarsk" if account in (ACCOUNT, OTHER_ACCOUNT) else None
+
+    def bills_of(self, account: str) -> list[BillKey]:
+        return [MINE, PAID, VETOED] if account == ACCOUNT else [OTHERS]
+
+    def account_of(self, bill: BillKey) -> str | None:
+        return {MINE: ACCOUNT, PAID: ACCOUNT, VETOED: ACCOUNT, OTHERS: OTHER_ACCOUNT}.get(bill)
+
+    def document_of(self, bill: BillKey) -> bytes | None:
+        return self.documents.get(bill)
+
+
+@dataclass
+class Town:
+    """The town and what tests change in it."""
+
+    context: Context
+    ledger: TownLedger
+    inbox: Inbox
+
+    def close(self, key: BillKey) -> None:
+        """Pays a bill in full behind everybody's back."""
+        view = self.ledger.found[key]
+        lines = tuple(replace(row, paid_kopecks=row.charged_kopecks, open_kopecks=0) for row in view.lines)
+        self.ledger.found[key] = replace(view, lines=lines, state=BillState.PAID)
+
+
+def make_town(folder: Path) -> Town:
+    """The town, its stores under ``folder``."""
+    ledger = _ledger()
+    engine = open_database(f"sqlite:///{folder / 'api.db'}")
+    people = People(engine, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    _populate(people)
+    register = TownRegister(
+        {
+            key: json.dumps(
+                {"lines": [line_document(), {"service": "cold_water"}, {"service": "solid_waste"}]}
+            ).encode()
+            for key in (MINE, PAID, OTHERS)
+        }
+    )
+    inbox = Inbox(
+        open_billing(f"sqlite:///{folder / 'billing.db'}"), rouble_domain(CHAIN_ID, ROUBLE), bytes(SETTLEMENT)
+    )
+    context = Context(
+        people=people,
+        sessions=Sessions(engine, "a secret of the tests"),
+        throttle=Throttle(engine),
+        books=LedgerBooks(cast(Ledger, ledger), register, people, CHAIN_ID),
+        requests=Requests(inbox),
+        network=Network(CHAIN_ID, ROUBLE, SETTLEMENT),
+        files=folder / "files",
+    )
+    return Town(context, ledger, inbox)
+
+
+def _ledger() -> TownLedger:
+    mine = (line(0, 1, 37_213, granted=10_000), line(1, 2, 60_432), line(2, 5, 12_651))
+    paid = (line(0, 1, 5_000, paid=5_000), line(1, 2, 4_000, paid=4_000), line(2, 5, 1_000, paid=1_000))
+    return TownLedger(
+        found={
+            MINE: bill(MINE, mine, BillState.PARTIAL),
+            PAID: bill(PAID, paid, BillState.PAID),
+            OTHERS: bill(OTHERS, mine, BillState.OPEN),
+            VETOED: bill(VETOED, mine, BillState.OPEN, RunState.VETOED),
+        },
+        moved={
+            MINE: [receipt(ReceiptKind.GRANT, MINE, WELFARE, ((0, 1, 10_000),))],
+            PAID: [receipt(ReceiptKind.PAYMENT, PAID, AGENT, ((0, 1, 5_000), (1, 2, 4_000), (2, 5, 1_000)))],
+        },
+        granted=[
+            GrantView(GrantBatchId(1), 0, MINE, 0, 10_000, NOW + 86_400, b"", WELFARE, 10_000, False),
+            GrantView(GrantBatchId(1), 1, MINE, 1, 5_000, NOW + 86_400, b"", WELFARE, None, False),
+        ],
+    )
+
+
+def _populate(people: People) -> None:
+    people.add_person("resident12", PASSWORD, Role.RESIDENT, "Житель 12", accounts=[ACCOUNT])
+    people.add_person("resident13", PASSWORD, Role.RESIDENT, "Житель 13", accounts=[OTHER_ACCOUNT])
+    people.add_person("supplier1", PASSWORD, Role.SUPPLIER, "Горэнергосбыт", supplier=1)
+    people.add_person("regulator", PASSWORD, Role.REGULATOR, "Регулятор")
+    people.set_contact(ACCOUNT, Contact("Житель 12", "ул. Примерная, д. 1, кв. 12"))
+    for number, name in NAMES.items():
+        people.name_supplier(number, name)
+    people.name_wallet(AGENT, "agent")

@@ -1,0 +1,1 @@
+"""Pages of Kopeck, rendered on the server. Knows the HTTP door only: no database, no key, no chain."""

@@ -1,0 +1,58 @@
+"""One bill: each line with its explanation, the benefits, and where every kopeck went."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from webapp.formatters import Formatter
+from webapp.view import Visit, show
+
+ARRIVED = {"payment", "grant", "prepayment"}
+READINGS_SHOWN = 4
+SYMBOL = re.compile(r"[A-Za-z]\w*")
+
+
+def with_numbers(part: dict[str, Any], fmt: Formatter) -> str:
+    """The right side of a formula with its symbols replaced by their values."""
+    values = {i["symbol"]: fmt.number(i["value"]) for i in part["inputs"]}
+    _, _, right = part["formula"].partition("=")
+    return SYMBOL.sub(lambda found: values.get(found[0], found[0]), right.strip() or part["formula"])
+
+
+def received_by_supplier(bill: dict[str, Any]) -> list[dict[str, Any]]:
+    """What each supplier was charged on this bill, what reached it, and what is open, in order of supplier."""
+    totals: dict[int, dict[str, Any]] = {}
+    for line in bill["lines"]:
+        row = totals.setdefault(
+            line["supplier"],
+            {"name": line["supplier_name"], "charged": 0, "received": 0, "returned": 0, "open": 0},
+        )
+        row["charged"] += line["charged_kopecks"] - line["written_off_kopecks"]
+        row["open"] += line["open_kopecks"]
+    for receipt in bill["receipts"]:
+        for leg in receipt["legs"]:
+            if receipt["kind"] in ARRIVED:
+                totals[leg["supplier"]]["received"] += leg["amount_kopecks"]
+            elif receipt["kind"] == "refund":
+                totals[leg["supplier"]]["returned"] += leg["amount_kopecks"]
+    return [totals[supplier] for supplier in sorted(totals)]
+
+
+async def show_bill(visit: Visit) -> Response:
+    """The page."""
+    bill = await visit.api.get(f"/v1/bills/{visit.request.path_params['key']}")
+    return visit.page(
+        "bill.html",
+        zone=bill["zone"],
+        bill=bill,
+        suppliers=received_by_supplier(bill),
+        with_numbers=with_numbers,
+        READINGS_SHOWN=READINGS_SHOWN,
+    )
+
+
+routes = [Route("/bills/{key:str}", show(show_bill), methods=["GET"])]
