@@ -76,7 +76,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A request with its fate. ``repeated`` says that this very answer found it there already."""
+    """A request with its fate. ``is_settled``: no reorganisation can change it any more. ``repeated`` says that this
+    very answer found it there already."""
 
     id: int
     kind: str
@@ -87,6 +88,7 @@ class Item:
     slug: str | None = None
     reason: str | None = None
     result: Mapping[str, object] | None = None
+    is_settled: bool = False
     repeated: bool = False
 
     @property
@@ -118,6 +120,7 @@ class Inbox:
             "digest": digest,
             "payload": dump(request.to_json()),
             "state": State.ACCEPTED.value,
+            "is_settled": False,
         }
         found = self._find(request.kind, client_key, digest)
         if found is None:
@@ -210,37 +213,48 @@ class Inbox:
 
     # --- for the collector ---
 
-    def working(self, items: Sequence[int]) -> None:
-        """Marks items as under way."""
-        with self._writes.begin() as connection:
-            query = update(inbox).where(inbox.c.id.in_(items), inbox.c.state == State.ACCEPTED.value)
-            connection.execute(query.values(state=State.WORKING.value))
+    def working(self, items: Sequence[int], reason: str | None = None) -> None:
+        """Marks items as under way, with what they wait for where that is worth saying."""
+        self._write(items, State.WORKING, final=False, reason=reason)
 
-    def waiting(self, item: int, reason: str) -> None:
-        """Says what an item waits for; it stays to be carried out."""
-        with self._writes.begin() as connection:
-            connection.execute(update(inbox).where(inbox.c.id == item).values(reason=reason))
+    def done(self, items: Sequence[int], result: Mapping[str, object], final: bool = True) -> None:
+        """Says that items ended well; until ``final`` a reorganisation may still change that."""
+        self._write(items, State.DONE, final=final, result=result)
 
-    def done(self, item: int, result: Mapping[str, object]) -> None:
-        """Ends an item well."""
-        self._end(item, State.DONE, None, None, result)
+    def failed(self, items: Sequence[int], slug: str, reason: str, final: bool = True) -> None:
+        """Says that items ended badly; the reason names the record and the remedy."""
+        self._write(items, State.FAILED, final=final, slug=slug, reason=reason)
 
-    def failed(self, item: int, slug: str, reason: str) -> None:
-        """Ends an item badly; the reason names the record and the remedy."""
-        self._end(item, State.FAILED, slug, reason, None)
+    def unsettled(self, kind: str, *states: State, limit: int = 1000) -> list[Item]:
+        """Items of a kind that are not over for good, in the order they came."""
+        query = select(inbox).where(inbox.c.is_settled.is_(False), inbox.c.kind == kind).order_by(inbox.c.id)
+        if states:
+            query = query.where(inbox.c.state.in_([state.value for state in states]))
+        with self._engine.connect() as connection:
+            return [_item(row) for row in connection.execute(query.limit(limit))]
 
-    def _end(
-        self, item: int, state: State, slug: str | None, reason: str | None, result: Mapping[str, object] | None
+    def _write(
+        self,
+        items: Sequence[int],
+        state: State,
+        *,
+        final: bool,
+        slug: str | None = None,
+        reason: str | None = None,
+        result: Mapping[str, object] | None = None,
     ) -> None:
         values = {
             "state": state.value,
             "slug": slug,
             "reason": reason,
             "result": None if result is None else dump(result),
+            "is_settled": final,
         }
         with self._writes.begin() as connection:
-            ended = (State.DONE.value, State.FAILED.value)
-            connection.execute(update(inbox).where(inbox.c.id == item, inbox.c.state.not_in(ended)).values(**values))
+            for start in range(0, len(items), 500):
+                chunk = items[start : start + 500]
+                here = inbox.c.id.in_(chunk) & inbox.c.is_settled.is_(False)
+                connection.execute(update(inbox).where(here).values(**values))
 
 
 def _check_amount(kopecks: int) -> None:
@@ -259,5 +273,6 @@ def _item(row: Row[tuple[object, ...]], repeated: bool = False) -> Item:
         row.slug,
         row.reason,
         None if row.result is None else load(row.result),
+        row.is_settled,
         repeated,
     )

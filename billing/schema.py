@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -195,11 +196,12 @@ inbox = Table(
     Column("digest", LargeBinary(32), unique=True),
     Column("payload", Text, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("is_settled", Boolean, nullable=False),
     Column("slug", String(80)),
     Column("reason", Text),
     Column("result", Text),
     UniqueConstraint("kind", "client_key"),
-    Index("inbox_by_state", "state", "kind", "id"),
+    Index("inbox_unsettled", "is_settled", "kind", "state", "id"),
 )
 
 agent_batches = Table(

@@ -1,0 +1,149 @@
+"""Gathers what the rules need for many accounts at once: readings from the ledger, the months before from our own."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, select
+
+from billing.accounts import Account, Accounts
+from billing.domain.calendar import month_span
+from billing.domain.household import AccountMonth
+from billing.domain.readings import MeterBinding, MeterKind, MeterMonth, ProfileRow, RegisterRow
+from billing.domain.tariff import TariffSet
+from billing.domain.usage import DAY_S, Method, PastMonth
+from billing.schema import runs, usage
+from billing.store import load
+from contracts.wire.ids import MeterId, Period, Service
+from ledger.queries import Ledger
+
+LOOK_BACK_S = 200 * DAY_S
+"""How far before a month its first counter may lie: more than the six months of п. 59."""
+HISTORY_MONTHS = 12
+FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Readings:
+    registers: Mapping[MeterId, list[RegisterRow]]
+    profiles: Mapping[MeterId, list[ProfileRow]]
+
+    def month_of(self, binding: MeterBinding) -> MeterMonth:
+        """A meter with its rows; those outside the binding's own time belong to somebody else's account."""
+        end = binding.until
+        registers = tuple(
+            row
+            for row in self.registers.get(binding.meter, ())
+            if row.taken_at >= binding.since and (end is None or row.taken_at <= end)
+        )
+        return MeterMonth(binding, registers, tuple(self.profiles.get(binding.meter, ())))
+
+
+class Months:
+    """Builds the months of accounts. Reads finalised rows only, through the ledger's door."""
+
+    def __init__(self, engine: Engine, register: Accounts, ledger: Ledger) -> None:
+        self._engine = engine
+        self._accounts = register
+        self._ledger = ledger
+
+    def of(self, period: Period, accounts: Sequence[Account], tariffs: TariffSet) -> Iterator[AccountMonth]:
+        """The month of each account, in the order given."""
+        houses = self._accounts.houses()
+        spans = {code: month_span(period, house.zone) for code, house in houses.items()}
+        used = {account.house for account in accounts}
+        if not used:
+            return
+        start = min(spans[code].start_ts for code in used)
+        end = max(spans[code].end_ts for code in used)
+        by_account, by_house = self._accounts.bindings(start, end)
+        wanted = [b for account in accounts for b in by_account.get(account.account, ())]
+        wanted += [b for code in used for b in by_house.get(code, ())]
+        readings = self._readings(wanted, start, end)
+        history = self._history(period)
+        suppliers = {code: self._accounts.suppliers(code, spans[code].first) for code in used}
+        for account in accounts:
+            house, span = houses[account.house], spans[account.house]
+            meters: defaultdict[Service, list[MeterMonth]] = defaultdict(list)
+            for binding in by_account.get(account.account, ()):
+                meters[binding.service].append(readings.month_of(binding))
+            heat = [b for b in by_house.get(account.house, ()) if b.service is Service.HEATING]
+            yield AccountMonth(
+                account.account,
+                period,
+                span,
+                house,
+                account.household,
+                suppliers[account.house],
+                tariffs,
+                {service: tuple(months) for service, months in meters.items()},
+                self._past(history.get(account.account, {}), house.zone),
+                tuple(readings.month_of(binding) for binding in heat),
+            )
+
+    # --- readings ---
+
+    def _readings(self, bindings: Iterable[MeterBinding], start: int, end: int) -> _Readings:
+        """Intervals of the month; counters of the month and the last before it, however long ago."""
+        bindings = list(bindings)
+        meters = sorted({b.meter for b in bindings})
+        by_interval = sorted({b.meter for b in bindings if b.kind is MeterKind.PROFILE})
+        counters = self._register_rows(meters, start - DAY_S, end + 1)
+        unopened = [m for m in meters if all(row.taken_at > start for row in counters.get(m, ()))]
+        for meter, rows in self._register_rows(unopened, start - LOOK_BACK_S, start - DAY_S).items():
+            counters[meter] = rows + counters.get(meter, [])
+        profiles: defaultdict[MeterId, list[ProfileRow]] = defaultdict(list)
+        for row in self._ledger.profiles(by_interval, start, end):
+            profiles[row.meter].append(
+                ProfileRow(
+                    row.meter, row.register, row.start, row.step_s, row.values, row.qualities, row.source_class,
+                    row.place.root, row.place.index,
+                )
+            )  # fmt: skip
+        return _Readings(counters, profiles)
+
+    def _register_rows(self, meters: Sequence[MeterId], start: int, end: int) -> dict[MeterId, list[RegisterRow]]:
+        out: defaultdict[MeterId, list[RegisterRow]] = defaultdict(list)
+        if meters:
+            for row in self._ledger.registers(meters, start, end):
+                out[row.meter].append(
+                    RegisterRow(
+                        row.meter, row.register, row.taken_at, row.value, row.quality, row.flags, row.source_class,
+                        row.place.root, row.place.index,
+                    )
+                )  # fmt: skip
+        return dict(out)
+
+    # --- history ---
+
+    def _history(self, period: Period) -> dict[str, dict[Service, dict[int, tuple[Method, str, str]]]]:
+        """What the months before were charged for; of several runs for one month the last that did not fail."""
+        first = period
+        for _ in range(HISTORY_MONTHS):
+            first = first.previous()
+        query = (
+            select(usage)
+            .join(runs, runs.c.id == usage.c.run)
+            .where(usage.c.period >= first.number, usage.c.period < period.number, runs.c.state != FAILED)
+            .order_by(usage.c.run)
+        )
+        out: defaultdict[str, dict[Service, dict[int, tuple[Method, str, str]]]] = defaultdict(dict)
+        with self._engine.connect() as connection:
+            for row in connection.execute(query):
+                months = out[row.account].setdefault(Service(row.service), {})
+                months[row.period] = (Method(row.method), row.by_zone, row.owed_back)
+        return out
+
+    @staticmethod
+    def _past(
+        rows: Mapping[Service, Mapping[int, tuple[Method, str, str]]], zone: str
+    ) -> dict[Service, tuple[PastMonth, ...]]:
+        return {
+            service: tuple(
+                PastMonth(method, load(by_zone), month_span(Period.from_number(number), zone).start_ts, load(owed_back))
+                for number, (method, by_zone, owed_back) in sorted(months.items(), reverse=True)
+            )
+            for service, months in rows.items()
+        }

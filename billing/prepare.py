@@ -1,0 +1,226 @@
+"""Works out what a run will claim: bills of a period, or what a correction changes. Nothing is sent here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+import structlog
+from sqlalchemy import Engine, select
+
+from billing.accounts import Account, Accounts
+from billing.corrections import Standing, differences, standing_of
+from billing.documents import Draft, Title, draft_bill, draft_note
+from billing.domain.charge import ChargedLine
+from billing.domain.household import AccountMonth
+from billing.domain.services import charge_account
+from billing.domain.tariff import NoTariff, TariffError
+from billing.domain.usage import DecreasingRegister
+from billing.months import Months
+from billing.requests import CorrectionRequest, RunRequest
+from billing.run import Basis, Runs, RunStage
+from billing.schema import credits, prepayments, runs
+from billing.tariffs import Tariffs
+from contracts.client.keyring import KeyRing
+from contracts.wire.ids import BillKey, BillState, Hash, Period
+from contracts.wire.leaf import Credit
+from contracts.wire.structs import UsedHead
+from ledger.queries import Ledger
+
+_log = structlog.get_logger()
+
+
+class NothingToBill(Exception):
+    """A run would have no leaf; ``problems`` says which accounts could not be billed, and why."""
+
+    def __init__(self, period: Period, problems: Mapping[str, str]) -> None:
+        detail = "; ".join(f"account {account}: {why}" for account, why in list(problems.items())[:5])
+        super().__init__(f"nothing to bill for {period}" + (f": {detail}" if detail else ""))
+        self.period, self.problems = period, dict(problems)
+
+
+@dataclass(slots=True)
+class _Charges:
+    """Charged months of accounts, and those that could not be charged."""
+
+    months: dict[str, AccountMonth] = field(default_factory=dict)
+    lines: dict[str, list[ChargedLine]] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+class Preparer:
+    """Prepares runs out of the register, the ledger and the tariffs in force."""
+
+    def __init__(self, engine: Engine, register: Accounts, keyring: KeyRing, tariffs: Tariffs, ledger: Ledger) -> None:
+        self._engine = engine
+        self._accounts = register
+        self._keyring = keyring
+        self._tariffs = tariffs
+        self._ledger = ledger
+        self._runs = Runs(engine)
+        self._months = Months(engine, register, ledger)
+
+    # --- a period's bills ---
+
+    def bill_period(self, request: RunRequest, item: int) -> int:
+        """Prepares the bills of every account that has none for the period. Raises NothingToBill, UnknownDocument."""
+        accounts = [a for a in self._accounts.accounts(request.accounts) if _is_open(a, request.period)]
+        billed = self._runs.of_accounts([a.account for a in accounts], request.period)
+        accounts = [a for a in accounts if a.account not in billed]
+        charges, version = self._charge(request.period, accounts)
+        netting = self._prepaid([a.account for a in accounts])
+        revisions = self._runs.next_revisions((a.account for a in accounts), request.period)
+        drafts = []
+        for account in accounts:
+            lines = charges.lines.get(account.account)
+            title = self._title(account, request.period, revisions[account.account], charges)
+            if lines and title is not None:
+                named = credits_for(lines, netting.get(account.account, []))
+                drafts.append(draft_bill(title, charges.months[account.account], lines, named))
+        basis = Basis(request.period, "regular", item, version, self._heads(), (), charges.problems)
+        return self._store(basis, drafts)
+
+    def _charge(self, period: Period, accounts: Sequence[Account]) -> tuple[_Charges, int]:
+        tariffs = self._tariffs.published(self._ledger)
+        out = _Charges()
+        for month in self._months.of(period, accounts, tariffs):
+            try:
+                lines = charge_account(month)
+            except (DecreasingRegister, NoTariff, TariffError) as error:
+                out.problems[month.account] = str(error)
+                _log.warning("run.account_not_billed", account=month.account, period=str(period), reason=str(error))
+                continue
+            if lines:
+                out.months[month.account], out.lines[month.account] = month, lines
+            else:
+                out.problems[month.account] = f"house {month.house.code} has no supplier; set who bills it for what"
+        return out, tariffs.number
+
+    def _title(self, account: Account, period: Period, revision: int, charges: _Charges) -> Title | None:
+        secret = self._keyring.secret(account.key_id)
+        if secret is None:
+            charges.problems[account.account] = "its key was destroyed; close the account"
+            return None
+        return Title(account.account, period, revision, account.key_id, secret)
+
+    def _heads(self) -> tuple[UsedHead, ...]:
+        return tuple(self._ledger.chain_heads())
+
+    def _store(self, basis: Basis, drafts: Sequence[Draft]) -> int:
+        if not drafts:
+            raise NothingToBill(basis.period, basis.problems)
+        run = self._runs.add(basis, drafts)
+        _log.info(
+            "run.prepared",
+            run=run,
+            kind=basis.kind,
+            period=str(basis.period),
+            leaves=len(drafts),
+            problems=len(basis.problems),
+        )
+        return run
+
+    # --- prepayments ---
+
+    def _prepaid(self, accounts: Sequence[str]) -> dict[str, list[Credit]]:
+        """What each account has paid ahead and no bill has named yet: ``line`` holds the supplier here."""
+        wanted = set(accounts)
+        with self._engine.connect() as connection:
+            made = [row for row in connection.execute(select(prepayments)) if row.account in wanted]
+            named = connection.execute(
+                select(credits, runs.c.chain_run)
+                .join(runs, runs.c.id == credits.c.run)
+                .where(runs.c.state != RunStage.FAILED.value)
+            ).all()
+        taken: dict[bytes, int] = {}
+        for row in named:
+            key = None if row.chain_run is None else BillKey(row.chain_run, row.bill_index)
+            amount = row.amount if key is None else self._taken(key, row.line, row.amount)
+            taken[bytes(row.prepayment)] = taken.get(bytes(row.prepayment), 0) + amount
+        out: dict[str, list[Credit]] = {}
+        for row in made:
+            view = self._ledger.prepayment(Hash(bytes(row.prepayment)))
+            if view is None or not view.is_final:
+                continue
+            left = view.amount_kopecks - taken.get(bytes(row.prepayment), 0)
+            if left > 0:
+                out.setdefault(row.account, []).append(Credit(int(view.supplier), left, view.prepayment))
+        return out
+
+    def _taken(self, key: BillKey, line: int, named: int) -> int:
+        """What a bill has netted of a prepayment it names, or may still net."""
+        view = self._ledger.bill(key)
+        if view is None:
+            return named
+        netted = view.lines[line].netted_kopecks
+        return netted if netted or view.state in (BillState.PAID, BillState.SUPERSEDED) else named
+
+    # --- corrections ---
+
+    def correct(self, request: CorrectionRequest, item: int) -> int:
+        """Prepares what differs from the bills as they stand now. Raises NothingToBill, UnknownDocument.
+
+        A bill on which nothing has moved is replaced; to any other a debit or a credit note is added.
+        """
+        accounts = self._accounts.accounts(request.accounts)
+        known = {a.account for a in accounts}
+        problems = {name: "no such account; open it first" for name in request.accounts if name not in known}
+        charges, version = self._charge(request.period, accounts)
+        problems |= charges.problems
+        leaves = self._runs.of_accounts([a.account for a in accounts], request.period)
+        revisions = self._runs.next_revisions((a.account for a in accounts), request.period)
+        drafts: list[Draft] = []
+        superseded: list[BillKey] = []
+        for account in accounts:
+            lines = charges.lines.get(account.account)
+            standing = standing_of(self._ledger, leaves.get(account.account, []))
+            if standing is None:
+                problems[account.account] = f"it has no active bill for {request.period}; bill the period first"
+            if lines is None or standing is None:
+                continue
+            title = self._title(account, request.period, revisions[account.account], charges)
+            if title is not None:
+                more, replaced = self._correct_one(title, charges.months[account.account], lines, standing, request.act)
+                drafts += more
+                superseded += replaced
+        basis = Basis(request.period, "correction", item, version, self._heads(), tuple(sorted(superseded)), problems)
+        return self._store(basis, drafts)
+
+    def _correct_one(
+        self, title: Title, month: AccountMonth, lines: Sequence[ChargedLine], standing: Standing, act: str
+    ) -> tuple[list[Draft], list[BillKey]]:
+        if not standing.has_moved:
+            if standing.says(lines):
+                return [], []
+            netting = self._prepaid([title.account]).get(title.account, []) + list(standing.credits)
+            return [draft_bill(title, month, lines, credits_for(lines, netting))], [standing.original.key]
+        difference = differences(standing, lines)
+        drafts: list[Draft] = []
+        for kind, original, note_lines in difference.notes:
+            note = draft_note(title, kind, original, act, note_lines)
+            # The month's usage as now known goes with the first note: later averages and differences start from it.
+            drafts.append(note if drafts else replace(note, charged=tuple(lines)))
+            title = Title(title.account, title.period, title.revision + 1, title.key_id, title.secret)
+        return drafts, list(difference.superseded)
+
+
+def credits_for(lines: Sequence[ChargedLine], prepaid: Sequence[Credit]) -> list[Credit]:
+    """Names prepayments on the lines of their suppliers, at most one a line; ``line`` of ``prepaid`` is a supplier."""
+    shown = [line for line in lines if line.amount_kopecks]
+    out: list[Credit] = []
+    used: set[int] = set()
+    for credit in prepaid:
+        left = credit.amount_kopecks
+        for place, line in enumerate(shown):
+            if left and place not in used and int(line.supplier) == credit.line:
+                amount = min(left, line.amount_kopecks)
+                out.append(Credit(place, amount, credit.prepayment))
+                used.add(place)
+                left -= amount
+    return sorted(out, key=lambda credit: credit.line)
+
+
+def _is_open(account: Account, period: Period) -> bool:
+    first, after = date(period.year, period.month, 1), period.next()
+    return account.opened < date(after.year, after.month, 1) and (account.closed is None or account.closed > first)

@@ -1,0 +1,360 @@
+"""A billing run in our own books: drafts put in their order, with the tree, the proposal and the usage behind it.
+
+Everything that a run needs to be posted, and posted again after a crash, is stored in one transaction before any of
+it leaves the house.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+
+from billing.documents import ENGINE_HASH, Draft
+from billing.schema import bills, credits, runs, usage
+from billing.store import dump, load
+from contracts.wire.ids import BillId, BillKey, Hash, Period, RunId, SourceId, SupplierId
+from contracts.wire.leaf import BillKind, SupplierLine, encode_supplier_line
+from contracts.wire.merkle import Tree, leaf_hash
+from contracts.wire.structs import Proposal, SupplierTotal, UsedHead, supersession_hash
+
+
+class RunStage(StrEnum):
+    """Where a run stands in our own books."""
+
+    PREPARED = "prepared"
+    PROPOSED = "proposed"
+    ACTIVE = "active"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stored run. ``chain_run`` is its number on the chain once it was proposed."""
+
+    id: int
+    item: int | None
+    period: Period
+    kind: str
+    stage: RunStage
+    proposal: Proposal
+    superseded: tuple[BillKey, ...]
+    problems: Mapping[str, str]
+    chain_run: RunId | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBill:
+    """A leaf of a stored run."""
+
+    run: int
+    index: int
+    account: str
+    period: Period
+    revision: int
+    kind: BillKind
+    bill_id: BillId
+    salt: bytes
+    blob: bytes
+    document: bytes
+    original: BillKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a run stands on besides its drafts."""
+
+    period: Period
+    kind: str
+    item: int | None
+    tariff_version: int
+    heads: tuple[UsedHead, ...]
+    superseded: tuple[BillKey, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+class Runs:
+    """Runs and their leaves."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writes = engine.execution_options(writes=True)
+
+    def add(self, basis: Basis, drafts: Sequence[Draft]) -> int:
+        """Stores a run with all its leaves; its number in our own books."""
+        ordered = sorted(drafts, key=lambda draft: draft.commit)
+        tree = Tree.of([leaf_hash(draft.blob) for draft in ordered])
+        proposal = Proposal(
+            basis.period,
+            len(ordered),
+            tree.root,
+            basis.tariff_version,
+            ENGINE_HASH,
+            supersession_hash(basis.superseded),
+            supplier_totals(ordered),
+            basis.heads,
+        )
+        with self._writes.begin() as connection:
+            run = connection.execute(
+                insert(runs)
+                .values(
+                    item=basis.item,
+                    period=basis.period.number,
+                    kind=basis.kind,
+                    state=RunStage.PREPARED.value,
+                    root=tree.root,
+                    proposal=dump(_proposal_json(proposal)),
+                    superseded=dump([bill.number for bill in sorted(basis.superseded)]),
+                    problems=dump(dict(basis.problems)),
+                )
+                .returning(runs.c.id)
+            ).scalar_one()
+            _insert_leaves(connection, run, basis.period, ordered)
+        return int(run)
+
+    def set_stage(self, run: int, stage: RunStage, chain_run: RunId | None = None, reason: str | None = None) -> None:
+        """Moves a run on."""
+        values: dict[str, object] = {"state": stage.value, "reason": reason}
+        if chain_run is not None:
+            values["chain_run"] = int(chain_run)
+        with self._writes.begin() as connection:
+            connection.execute(update(runs).where(runs.c.id == run).values(**values))
+
+    # --- reading ---
+
+    def get(self, run: int) -> Run:
+        """One run by our own number. Raises LookupError."""
+        found = self._select(runs.c.id == run)
+        if not found:
+            raise LookupError(f"no run {run} in billing's books")
+        return found[0]
+
+    def of_chain(self, chain_run: RunId) -> Run | None:
+        """A run by its number on the chain."""
+        found = self._select(runs.c.chain_run == int(chain_run), runs.c.state != RunStage.FAILED.value)
+        return found[0] if found else None
+
+    def of_item(self, item: int) -> list[Run]:
+        """The runs that a request led to, the last one last."""
+        return self._select(runs.c.item == item)
+
+    def at(self, *stages: RunStage) -> list[Run]:
+        """Runs at some stage, in order."""
+        return self._select(runs.c.state.in_([stage.value for stage in stages]))
+
+    def _select(self, *where: object) -> list[Run]:
+        with self._engine.connect() as connection:
+            query = select(runs).where(*where).order_by(runs.c.id)  # type: ignore[arg-type]
+            return [_run(row) for row in connection.execute(query)]
+
+    def bills(self, run: int) -> list[StoredBill]:
+        """All leaves of a run, in order."""
+        with self._engine.connect() as connection:
+            query = select(bills).where(bills.c.run == run).order_by(bills.c.bill_index)
+            return [_bill(row) for row in connection.execute(query)]
+
+    def bill(self, key: BillKey) -> StoredBill | None:
+        """One leaf by its place on the chain."""
+        query = (
+            select(bills)
+            .join(runs, runs.c.id == bills.c.run)
+            .where(runs.c.chain_run == int(key.run), runs.c.state != RunStage.FAILED.value)
+            .where(bills.c.bill_index == key.index)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _bill(row)
+
+    def tree(self, run: int) -> Tree:
+        """The tree over a run's leaves."""
+        with self._engine.connect() as connection:
+            query = select(bills.c.blob).where(bills.c.run == run).order_by(bills.c.bill_index)
+            return Tree.of([leaf_hash(bytes(blob)) for blob in connection.execute(query).scalars()])
+
+    def of_account(self, account: str, period: Period | None = None) -> list[tuple[BillKey | None, StoredBill, Run]]:
+        """Leaves of an account (of one period) in runs that did not fail, the first first; no key before proposal."""
+        return self.of_accounts([account], period).get(account, [])
+
+    def of_accounts(
+        self, accounts: Sequence[str], period: Period | None = None
+    ) -> dict[str, list[tuple[BillKey | None, StoredBill, Run]]]:
+        """The same for many accounts."""
+        query = (
+            select(bills)
+            .join(runs, runs.c.id == bills.c.run)
+            .where(runs.c.state != RunStage.FAILED.value)
+            .order_by(bills.c.run, bills.c.bill_index)
+        )
+        if period is not None:
+            query = query.where(bills.c.period == period.number)
+        if len(accounts) <= 500:
+            query = query.where(bills.c.account.in_(accounts))
+        wanted, known = set(accounts), {run.id: run for run in self._select()}
+        out: defaultdict[str, list[tuple[BillKey | None, StoredBill, Run]]] = defaultdict(list)
+        with self._engine.connect() as connection:
+            for row in connection.execute(query):
+                if row.account not in wanted:
+                    continue
+                run = known[row.run]
+                key = None if run.chain_run is None else BillKey(run.chain_run, row.bill_index)
+                out[row.account].append((key, _bill(row), run))
+        return out
+
+    def next_revisions(self, accounts: Iterable[str], period: Period) -> dict[str, int]:
+        """The next revision of each account: every leaf counts, failed runs' too, so an id is never used twice."""
+        with self._engine.connect() as connection:
+            query = (
+                select(bills.c.account, func.max(bills.c.revision).label("last"))
+                .where(bills.c.period == period.number)
+                .group_by(bills.c.account)
+            )
+            last = {row.account: int(row.last) + 1 for row in connection.execute(query)}
+        return {account: last.get(account, 0) for account in accounts}
+
+
+def supplier_lines(leaves: Iterable[tuple[int, BillKind, Sequence[tuple[int, int]]]]) -> dict[int, list[SupplierLine]]:
+    """Each supplier's own lines by index and line, out of (index, kind, (supplier, amount)…)."""
+    out: defaultdict[int, list[SupplierLine]] = defaultdict(list)
+    for index, kind, lines in leaves:
+        for line, (supplier, amount) in enumerate(lines):
+            out[supplier].append(SupplierLine(index, line, kind, amount))
+    return dict(out)
+
+
+def supplier_totals(ordered: Sequence[Draft]) -> tuple[SupplierTotal, ...]:
+    """What each supplier is claimed to be owed: root, count and total of its own lines, suppliers ascending."""
+    own = supplier_lines(
+        (index, draft.kind, [(int(line.supplier), line.amount_kopecks) for line in draft.lines])
+        for index, draft in enumerate(ordered)
+    )
+    return tuple(
+        SupplierTotal(
+            SupplierId(supplier),
+            len(lines),
+            sum(-x.amount_kopecks if x.kind is BillKind.CREDIT_NOTE else x.amount_kopecks for x in lines),
+            Tree.of([leaf_hash(encode_supplier_line(x)) for x in lines]).root,
+        )
+        for supplier, lines in sorted(own.items())
+    )
+
+
+def _insert_leaves(connection: Connection, run: int, period: Period, ordered: Sequence[Draft]) -> None:
+    connection.execute(
+        insert(bills),
+        [
+            {
+                "run": run,
+                "bill_index": index,
+                "account": draft.account,
+                "period": draft.period.number,
+                "revision": draft.revision,
+                "kind": int(draft.kind),
+                "bill_id": draft.bill_id,
+                "salt": draft.salt,
+                "blob": draft.blob,
+                "document": draft.document,
+                "original": None if draft.original is None else draft.original.number,
+            }
+            for index, draft in enumerate(ordered)
+        ],
+    )
+    used = [
+        {
+            "run": run,
+            "account": draft.account,
+            "service": int(line.service),
+            "period": period.number,
+            "method": line.method.value,
+            "by_zone": dump(dict(line.by_zone)),
+            "owed_back": dump(dict(line.owed_back)),
+        }
+        for draft in ordered
+        for line in draft.charged
+    ]
+    if used:
+        connection.execute(insert(usage), used)
+    netted = [
+        {
+            "run": run,
+            "bill_index": index,
+            "line": credit.line,
+            "prepayment": credit.prepayment,
+            "amount": credit.amount_kopecks,
+        }
+        for index, draft in enumerate(ordered)
+        for credit in draft.credits
+    ]
+    if netted:
+        connection.execute(insert(credits), netted)
+
+
+def _run(row: Row[tuple[object, ...]]) -> Run:
+    return Run(
+        row.id,
+        row.item,
+        Period.from_number(row.period),
+        row.kind,
+        RunStage(row.state),
+        _proposal(load(row.proposal)),
+        tuple(BillKey.from_number(number) for number in load(row.superseded)),
+        load(row.problems),
+        None if row.chain_run is None else RunId(row.chain_run),
+        row.reason,
+    )
+
+
+def _bill(row: Row[tuple[object, ...]]) -> StoredBill:
+    return StoredBill(
+        row.run,
+        row.bill_index,
+        row.account,
+        Period.from_number(row.period),
+        row.revision,
+        BillKind(row.kind),
+        BillId(bytes(row.bill_id)),
+        bytes(row.salt),
+        bytes(row.blob),
+        bytes(row.document),
+        None if row.original is None else BillKey.from_number(row.original),
+    )
+
+
+def _proposal_json(p: Proposal) -> dict[str, object]:
+    return {
+        "period": p.period.number,
+        "count": p.count,
+        "root": p.root.hex(),
+        "tariff_version": p.tariff_version,
+        "engine": p.engine.hex(),
+        "superseded": p.superseded.hex(),
+        "suppliers": [[int(s.supplier), s.lines, s.total_kopecks, s.root.hex()] for s in p.suppliers],
+        "heads": [[int(h.source), h.epoch, h.sequence, h.hash.hex()] for h in p.heads],
+    }
+
+
+def _proposal(value: Mapping[str, object]) -> Proposal:
+    v: dict[str, object] = dict(value)
+    return Proposal(
+        Period.from_number(int(str(v["period"]))),
+        int(str(v["count"])),
+        _hash(v["root"]),
+        int(str(v["tariff_version"])),
+        _hash(v["engine"]),
+        _hash(v["superseded"]),
+        tuple(
+            SupplierTotal(SupplierId(supplier), lines, total, _hash(root))
+            for supplier, lines, total, root in v["suppliers"]  # type: ignore[attr-defined]
+        ),
+        tuple(
+            UsedHead(SourceId(source), epoch, sequence, bytes.fromhex(head))
+            for source, epoch, sequence, head in v["heads"]  # type: ignore[attr-defined]
+        ),
+    )
+
+
+def _hash(text: object) -> Hash:
+    return Hash(bytes.fromhex(str(text)))
