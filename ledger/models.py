@@ -191,7 +191,6 @@ payments = _fact(
     _int("bill_index"),
     _bytes("payer"),
     _bytes("reference"),
-    _bytes("bill_commit"),
     _int("amount_kopecks"),
     _int("state"),
     _bytes("tx_hash"),

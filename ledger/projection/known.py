@@ -27,7 +27,7 @@ class Known:
         for row in connection.execute(select(payouts.c.supplier, payouts.c.wallet).order_by(*place)):
             known.wallet_of_supplier[row.supplier] = row.wallet
         posted = select(grant_batches.c.batch, grant_batches.c.wallet)
-        known.wallet_of_grants.update(connection.execute(posted).tuples())
+        known.wallet_of_grants = {row.batch: row.wallet for row in connection.execute(posted)}
         for table in (batches, head_jumps):
             t = table.c
             latest = select(t.source, t.epoch, func.max(t.sequence)).group_by(t.source, t.epoch)

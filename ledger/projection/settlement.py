@@ -24,7 +24,7 @@ def _bill_paid(e: chain.BillPaid, rows: FactRows, known: Known, money: Transacti
         total += amount
         flows.append(Flow(e.payer, known.payout(supplier, log.block_number), amount, supplier, e.bill, line))
         rows.add(models.movements, *place, position, run, index, line, supplier, _PAID, amount)
-    rows.add(models.payments, *place, run, index, e.payer, e.ref, e.commit, total, int(e.state), log.tx_hash)
+    rows.add(models.payments, *place, run, index, e.payer, e.ref, total, int(e.state), log.tx_hash)
     rows.add(models.bill_states, *place, run, index, int(e.state), None)
     money.enter(log, EntryKind.PAYMENT, flows, e.ref)
 
