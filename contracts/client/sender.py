@@ -55,9 +55,23 @@ _GAS_MARGIN = 40_000
 _GAS_UNKNOWN = 12_000_000  # where an estimate fails, e.g. since an earlier intent is not mined yet
 _TIP_MAX_WEI = 10**9
 _POLL_S = 0.05
-_HARMLESS = ("already known", "already imported", "known transaction", "already exists", "nonce too low", "underpriced")
+# Of these the watch or a replacement takes care: the node has it, its nonce is used, or the base fee rose past it.
+_HARMLESS = (
+    "already known",
+    "already imported",
+    "known transaction",
+    "already exists",
+    "nonce too low",
+    "underpriced",
+    "less than block base fee",
+)
 
 _log = structlog.get_logger()
+
+
+def _least_gas(row: Queued) -> int:
+    """What any node asks for such a transaction: with less it would be taken and never mined."""
+    return 21_000 + 40 * len(row.data) + (34_000 + len(row.data) if row.to is None else 0)
 
 
 class KeyUsedElsewhere(Exception):
@@ -381,7 +395,7 @@ class Sender:
             if limit is None:
                 found = estimates[row.id]
                 limit = _GAS_UNKNOWN if isinstance(found, RpcError) else int(found, 16) * 5 // 4 + _GAS_MARGIN
-            out.append(min(limit, chain.gas_limit))
+            out.append(min(max(limit, _least_gas(row)), chain.gas_limit))
         return out
 
     def _attempt(self, row_id: int, tx: Transaction) -> Attempt:
@@ -429,6 +443,8 @@ class Sender:
             to, data = self._store.content(row.id)
             made.append(self._attempt(row.id, Transaction(self._chain_id, row.nonce, to, data, old.gas, max_fee, tip)))
         affordable = self._affordable(made)
+        if len(affordable) < len(made) and chain.base_fee:
+            _log.error("sender.cannot_pay_fees", address=address_text(self.address), base_fee_wei=chain.base_fee)
         if affordable:
             _log.warning("sender.replacing", address=address_text(self.address), count=len(affordable))
             self._store.add_attempts(affordable)

@@ -146,7 +146,7 @@ def test_charge_book_calls(proposal: Proposal, run: RunId, bills: list[int]) -> 
     account=ADDRESS,
 )
 @settings(max_examples=40, deadline=None)
-def test_settlement_calls(
+def test_settlement_calls(  # noqa: PLR0917  hypothesis draws each
     bill_: ProvenBill,
     order: SignedSplit,
     bills: list[ProvenBill],
