@@ -15,7 +15,7 @@ import {BillKey, BillState, LineRecord, ProvenBill, SupplierId} from "./types/Ty
 /// @notice The part of the Settlement that counts; moving is left to the Settlement. A bill paid at once and in full
 /// leaves no record of its lines: its state says it all. Any other has a record for each line that something moved on.
 abstract contract BillMoney is ISettlement {
-    using Payees for Payees.Book;
+    using Payees for uint256[];
 
     struct Prepayment {
         // slot 0
@@ -27,6 +27,10 @@ abstract contract BillMoney is ISettlement {
     IRegistry public immutable REGISTRY;
     IChargeBook public immutable CHARGES;
     IRouble public immutable ROUBLE;
+
+    // slot 0: read together for every payment
+    address internal _payoutTable;
+    uint40 internal _pausedUntil;
 
     mapping(BillKey bill => mapping(uint256 line => LineRecord)) private _records;
     mapping(bytes32 prepayment => Prepayment) internal _prepayments;
@@ -58,13 +62,21 @@ abstract contract BillMoney is ISettlement {
         require(Bill.wellFormed(bill.blob), Settlement_BadBill(key));
     }
 
+    /// @dev A word a supplier, from the payout table; see `Payees`. Nothing is settled during a pause.
+    function _payees() internal view returns (uint256[] memory) {
+        uint40 until = _pausedUntil;
+        require(block.timestamp >= until, Settlement_Paused(until));
+        return abi.decode(_payoutTable.code, (uint256[]));
+    }
+
     function _requirePayable(BillKey key, bytes calldata blob) internal pure {
+        require(Bill.wellFormed(blob), Settlement_BadBill(key));
         uint8 kind = Bill.kind(blob);
         require(kind != Bill.CREDIT_NOTE, Settlement_NotPayable(key, kind));
     }
 
-    /// @dev Takes at most `maximum` of what is open, adds it to what the book owes each supplier, and writes the
-    /// receipt. Nothing open, or nothing that can be paid: 0 and the state as it was.
+    /// @dev Takes at most `maximum` of what is open, adds it to what each supplier is owed, and writes the
+    /// receipt. Nothing open, or nothing that can be paid: 0 and the state as it was, or as a netting left it.
     function _take(
         BillKey key,
         bytes calldata blob,
@@ -72,56 +84,17 @@ abstract contract BillMoney is ISettlement {
         uint256 maximum,
         address payer,
         bytes32 ref,
-        Payees.Book memory book
+        uint256[] memory payees
     ) internal returns (uint256 total, BillState next) {
-        _requirePayable(key, blob);
-        if (state == BillState.Open && Bill.creditCount(blob) == 0) {
-            total = _wholeIfPayable(blob, book);
-            if (total != 0 && total <= maximum) {
-                _oweLines(blob, book);
-                emit BillPaid(key, payer, ref, Bill.commit(blob), Bill.lines(blob), BillState.Paid);
-                return (total, BillState.Paid);
-            }
-        }
-        return _takePart(key, blob, state, maximum, payer, ref, book);
-    }
-
-    /// @dev Sum of the lines when every line can be paid, 0 otherwise.
-    function _wholeIfPayable(bytes calldata blob, Payees.Book memory book) private pure returns (uint256 total) {
-        uint256 count = Bill.lineCount(blob);
-        for (uint256 i = 0; i < count; ++i) {
-            (uint256 supplier, uint256 amount) = Bill.line(blob, i);
-            if (!book.payable_(supplier)) return 0;
-            total += amount;
-        }
-    }
-
-    function _oweLines(bytes calldata blob, Payees.Book memory book) private pure {
-        uint256 count = Bill.lineCount(blob);
-        for (uint256 i = 0; i < count; ++i) {
-            (uint256 supplier, uint256 amount) = Bill.line(blob, i);
-            book.owed[supplier] += amount;
-        }
-    }
-
-    function _takePart(
-        BillKey key,
-        bytes calldata blob,
-        BillState state,
-        uint256 maximum,
-        address payer,
-        bytes32 ref,
-        Payees.Book memory book
-    ) private returns (uint256 total, BillState next) {
         bool netted = _net(key, blob);
-        (uint256[] memory open, uint256 payableSum, uint256 openSum) = _payableOpen(key, blob, book);
+        (uint256[] memory open, uint256 payableSum, uint256 openSum) = _payableOpen(key, blob, payees);
         total = payableSum < maximum ? payableSum : maximum;
         if (total != 0) {
             uint256[] memory parts =
                 total == payableSum ? open : Allocation.byLargestRemainder(total, open);
-            bytes memory legs = _bookParts(key, blob, parts, book);
+            bytes memory legs = _bookParts(key, blob, parts, payees);
             next = total == openSum ? BillState.Paid : BillState.Partial;
-            emit BillPaid(key, payer, ref, Bill.commit(blob), legs, next);
+            emit BillPaid(key, payer, ref, legs, next);
         } else if (openSum == 0) {
             next = BillState.Paid;
         } else {
@@ -130,7 +103,7 @@ abstract contract BillMoney is ISettlement {
     }
 
     /// @dev What is open on each line that can be paid, their sum, and the sum over all lines.
-    function _payableOpen(BillKey key, bytes calldata blob, Payees.Book memory book)
+    function _payableOpen(BillKey key, bytes calldata blob, uint256[] memory payees)
         private
         returns (uint256[] memory open, uint256 payableSum, uint256 openSum)
     {
@@ -141,7 +114,7 @@ abstract contract BillMoney is ISettlement {
             if (left == 0) continue;
             openSum += left;
             (uint256 supplier,) = Bill.line(blob, i);
-            if (book.payable_(supplier)) {
+            if (payees.canPay(supplier)) {
                 open[i] = left;
                 payableSum += left;
             } else {
@@ -150,7 +123,7 @@ abstract contract BillMoney is ISettlement {
         }
     }
 
-    function _bookParts(BillKey key, bytes calldata blob, uint256[] memory parts, Payees.Book memory book)
+    function _bookParts(BillKey key, bytes calldata blob, uint256[] memory parts, uint256[] memory payees)
         private
         returns (bytes memory legs)
     {
@@ -158,7 +131,7 @@ abstract contract BillMoney is ISettlement {
             (uint256 supplier,) = Bill.line(blob, i);
             if (parts[i] != 0) {
                 _records[key][i].paid += uint48(parts[i]);
-                book.owed[supplier] += parts[i];
+                payees.owe(supplier, parts[i]);
             }
             legs = abi.encodePacked(legs, uint16(supplier), uint48(parts[i]));
         }

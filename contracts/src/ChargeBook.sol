@@ -18,6 +18,7 @@ contract ChargeBook is IChargeBook, AccessManaged {
         uint32 count;
         uint40 activatableAt;
         RunState state;
+        uint8 depth;
         // slot 2
         bytes32 superseded;
     }
@@ -73,6 +74,7 @@ contract ChargeBook is IChargeBook, AccessManaged {
             count: proposal.count,
             activatableAt: activatableAt,
             state: RunState.Proposed,
+            depth: uint8(Merkle.depthOf(proposal.count)),
             superseded: proposal.superseded
         });
         emit RunProposed(run, msg.sender, activatableAt, proposal);
@@ -103,16 +105,39 @@ contract ChargeBook is IChargeBook, AccessManaged {
     }
 
     /// @inheritdoc IChargeBook
-    function setState(uint32 run, uint32 index, BillState state) external onlySettlement {
-        _setState(run, index, state);
-        emit BillStateChanged(Bill.key(run, index), state);
+    function closeIfOpen(uint32 run, uint32 index, bytes32 leaf, bytes32[] calldata proof)
+        external
+        onlySettlement
+        returns (BillState)
+    {
+        _checkProof(run, index, leaf, proof);
+        return BillState(_closeIfOpen(run, index, true));
     }
 
     /// @inheritdoc IChargeBook
-    function setStates(uint32 run, uint32[] calldata indices, BillState[] calldata states) external onlySettlement {
-        for (uint256 i = 0; i < indices.length; ++i) {
-            _setState(run, indices[i], states[i]);
+    function closeManyIfOpen(uint32 run, uint256[] memory pairs, bytes32[] calldata proof)
+        external
+        onlySettlement
+        returns (uint256[] memory others)
+    {
+        (bytes32 root, uint256 count, uint256 depth) = _active(run);
+        require(pairs.length != 0, ChargeBook_WrongMultiproof(run));
+        uint256 next = 0;
+        for (uint256 i = 0; i < pairs.length; i += 2) {
+            uint256 place = pairs[i];
+            uint256 index = uint32(place);
+            require(index >= next && index < count, ChargeBook_NoSuchBill(Bill.key(run, uint32(index))));
+            pairs[i] = index;
+            next = index + 1;
+            uint256 before = _closeIfOpen(run, uint32(index), place != index);
+            if (place == index || before != 0) others = _with(others, (i >> 1) << 8 | before);
         }
+        require(Merkle.rootOfMany(pairs, proof, depth) == root, ChargeBook_WrongMultiproof(run));
+    }
+
+    /// @inheritdoc IChargeBook
+    function setState(uint32 run, uint32 index, BillState state) external onlySettlement {
+        _setState(run, index, state);
     }
 
     /// @inheritdoc IChargeBook
@@ -121,32 +146,8 @@ contract ChargeBook is IChargeBook, AccessManaged {
         view
         returns (BillState)
     {
-        (bytes32 root, uint256 count) = _active(run);
-        require(index < count && proof.length == Merkle.depthOf(count), ChargeBook_NoSuchBill(Bill.key(run, index)));
-        require(Merkle.rootOf(leaf, index, proof) == root, ChargeBook_WrongProof(Bill.key(run, index)));
+        _checkProof(run, index, leaf, proof);
         return stateOf(run, index);
-    }
-
-    /// @inheritdoc IChargeBook
-    function proveBills(uint32 run, uint32[] calldata indices, bytes32[] calldata leaves, bytes32[] calldata proof)
-        external
-        view
-        returns (BillState[] memory states)
-    {
-        (bytes32 root, uint256 count) = _active(run);
-        uint256[] memory places = new uint256[](indices.length);
-        states = new BillState[](indices.length);
-        for (uint256 i = 0; i < indices.length; ++i) {
-            uint32 index = indices[i];
-            require(index < count && (i == 0 || index > places[i - 1]), ChargeBook_NoSuchBill(Bill.key(run, index)));
-            places[i] = index;
-            states[i] = stateOf(run, index);
-        }
-        require(
-            indices.length != 0 && leaves.length == indices.length
-                && Merkle.rootOfMany(leaves, places, proof, Merkle.depthOf(count)) == root,
-            ChargeBook_WrongMultiproof(run)
-        );
     }
 
     /// @inheritdoc IChargeBook
@@ -164,6 +165,29 @@ contract ChargeBook is IChargeBook, AccessManaged {
         return BillState((_states[_word(run, index)] >> _shift(index)) & 3);
     }
 
+    /// @dev One more element; rare, so that a copy for each does not matter.
+    function _with(uint256[] memory list, uint256 element) private pure returns (uint256[] memory longer) {
+        longer = new uint256[](list.length + 1);
+        for (uint256 i = 0; i < list.length; ++i) {
+            longer[i] = list[i];
+        }
+        longer[list.length] = element;
+    }
+
+    function _checkProof(uint32 run, uint32 index, bytes32 leaf, bytes32[] calldata proof) private view {
+        (bytes32 root, uint256 count, uint256 depth) = _active(run);
+        require(index < count && proof.length == depth, ChargeBook_NoSuchBill(Bill.key(run, index)));
+        require(Merkle.rootOf(leaf, index, proof) == root, ChargeBook_WrongProof(Bill.key(run, index)));
+    }
+
+    function _closeIfOpen(uint32 run, uint32 index, bool close) private returns (uint256 before) {
+        uint256 word = _word(run, index);
+        uint256 shift = _shift(index);
+        uint256 states = _states[word];
+        before = (states >> shift) & 3;
+        if (close && before == uint256(BillState.Open)) _states[word] = states | (uint256(BillState.Paid) << shift);
+    }
+
     function _setState(uint32 run, uint32 index, BillState state) private {
         uint256 word = _word(run, index);
         uint256 shift = _shift(index);
@@ -177,7 +201,7 @@ contract ChargeBook is IChargeBook, AccessManaged {
     function _supersede(BillKey bill, uint32 byRun) private {
         uint32 run = uint32(BillKey.unwrap(bill) >> 32);
         uint32 index = uint32(BillKey.unwrap(bill));
-        (, uint256 count) = _active(run);
+        (, uint256 count,) = _active(run);
         require(index < count, ChargeBook_NoSuchBill(bill));
         BillState state = stateOf(run, index);
         require(state == BillState.Open, ChargeBook_BillNotOpen(bill, state));
@@ -185,12 +209,12 @@ contract ChargeBook is IChargeBook, AccessManaged {
         emit BillSuperseded(bill, byRun);
     }
 
-    function _active(uint32 run) private view returns (bytes32 root, uint256 count) {
+    function _active(uint32 run) private view returns (bytes32 root, uint256 count, uint256 depth) {
         Run storage known = _runs[run];
         RunState state = known.state;
         require(state != RunState.None, ChargeBook_UnknownRun(run));
         require(state == RunState.Active, ChargeBook_RunNotActive(run));
-        return (known.root, known.count);
+        return (known.root, known.count, known.depth);
     }
 
     function _checkSuppliers(SupplierTotal[] calldata suppliers) private pure {

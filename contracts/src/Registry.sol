@@ -4,6 +4,8 @@ pragma solidity 0.8.30;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {Create2} from "@openzeppelin/contracts/utils/Create2.sol";
 import {IRegistry} from "./interfaces/IRegistry.sol";
+import {IRouble} from "./interfaces/IRouble.sol";
+import {ISettlement} from "./interfaces/ISettlement.sol";
 import {Payees} from "./libraries/Payees.sol";
 import {Source, SourceClass, SupplierId} from "./types/Types.sol";
 
@@ -39,6 +41,8 @@ contract Registry is IRegistry, AccessManaged {
 
     uint40 public immutable PAYOUT_DELAY;
     uint40 public immutable KEY_DELAY;
+    IRouble public immutable ROUBLE;
+    ISettlement public immutable SETTLEMENT;
 
     /// @inheritdoc IRegistry
     address public payoutTable;
@@ -55,10 +59,14 @@ contract Registry is IRegistry, AccessManaged {
     mapping(uint32 source => Source) private _sources;
     mapping(bytes32 commitment => Meter) private _meters;
 
-    constructor(address authority, uint40 payoutDelay, uint40 keyDelay) AccessManaged(authority) {
+    /// @dev The Rouble and the Settlement are deployed later, at addresses known before.
+    constructor(address authority, uint40 payoutDelay, uint40 keyDelay, IRouble rouble, ISettlement settlement)
+        AccessManaged(authority)
+    {
         PAYOUT_DELAY = payoutDelay;
         KEY_DELAY = keyDelay;
-        _writeTable();
+        ROUBLE = rouble;
+        SETTLEMENT = settlement;
     }
 
     /// @inheritdoc IRegistry
@@ -199,6 +207,12 @@ contract Registry is IRegistry, AccessManaged {
     }
 
     /// @inheritdoc IRegistry
+    function onFreezeChanged() external {
+        require(msg.sender == address(ROUBLE), Registry_NotRouble(msg.sender));
+        _writeTable();
+    }
+
+    /// @inheritdoc IRegistry
     function supplierKey(SupplierId supplier) external view returns (address) {
         return _known(supplier).key;
     }
@@ -254,10 +268,13 @@ contract Registry is IRegistry, AccessManaged {
         uint256[] memory entries = new uint256[](uint256(supplierCount) + 1);
         for (uint16 i = 1; i <= supplierCount; ++i) {
             Supplier storage supplier = _suppliers[SupplierId.wrap(i)];
-            entries[i] = uint256(uint160(supplier.payout)) | (supplier.active ? Payees.ACTIVE : 0);
+            bool payable_ = supplier.active && !ROUBLE.isFrozen(supplier.payout);
+            entries[i] = uint256(uint160(supplier.payout)) | (payable_ ? Payees.PAYABLE : 0);
         }
         bytes memory code = abi.encodePacked(RETURN_REST, abi.encode(entries));
-        payoutTable = Create2.deploy(0, bytes32(uint256(++_tablesWritten)), code);
-        emit PayoutTableWritten(payoutTable);
+        address table = Create2.deploy(0, bytes32(uint256(++_tablesWritten)), code);
+        payoutTable = table;
+        emit PayoutTableWritten(table);
+        SETTLEMENT.setPayoutTable(table);
     }
 }

@@ -6,6 +6,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
+import {IRegistry} from "./interfaces/IRegistry.sol";
 import {IRouble} from "./interfaces/IRouble.sol";
 import {Legs} from "./libraries/Legs.sol";
 import {SplitTypes} from "./libraries/SplitTypes.sol";
@@ -46,7 +47,11 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
     mapping(bytes32 deposit => bool) public deposited;
     mapping(bytes32 redemption => bool) public redeemed;
 
-    constructor(address authority) AccessManaged(authority) EIP712("Kopeck Rouble", "1") {}
+    IRegistry public immutable REGISTRY;
+
+    constructor(address authority, IRegistry registry) AccessManaged(authority) EIP712("Kopeck Rouble", "1") {
+        REGISTRY = registry;
+    }
 
     // --- the bank ---
 
@@ -79,6 +84,7 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
         require(act != 0, Rouble_NoReference());
         _accounts[account] |= FROZEN;
         emit Frozen(account, act);
+        REGISTRY.onFreezeChanged();
     }
 
     /// @inheritdoc IRouble
@@ -86,6 +92,7 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
         require(act != 0, Rouble_NoReference());
         _accounts[account] &= ~FROZEN;
         emit Unfrozen(account, act);
+        REGISTRY.onFreezeChanged();
     }
 
     /// @inheritdoc IRouble
@@ -106,9 +113,7 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
 
     /// @inheritdoc IRouble
     function splitFrom(address payer, Leg[] calldata legs) external {
-        uint256 total = _totalOf(legs);
-        _spendAllowance(payer, msg.sender, total);
-        _split(payer, legs, total);
+        _spendAllowance(payer, msg.sender, _split(payer, legs));
     }
 
     /// @inheritdoc IRouble
@@ -116,18 +121,18 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
         external
     {
         address payer = authorization.payer;
-        uint256 total = _totalOf(legs);
-        require(total <= authorization.maximum, Rouble_AboveMaximum(authorization.maximum, total));
         require(block.timestamp < authorization.validBefore, Rouble_Expired(authorization.validBefore));
         bytes32 digest = splitDigest(authorization, msg.sender, purpose);
         _requireSigned(payer, digest, authorization.signature);
-        _useSplitNonce(payer, authorization.nonce, digest);
-        _split(payer, legs, total);
+        _useSplitNonce(payer, authorization.nonce);
+        uint256 total = _split(payer, legs);
+        require(total <= authorization.maximum, Rouble_AboveMaximum(authorization.maximum, total));
     }
 
     /// @inheritdoc IRouble
     function cancelSplit(uint256 nonce) external {
-        _useSplitNonce(msg.sender, nonce, 0);
+        _useSplitNonce(msg.sender, nonce);
+        emit SplitCancelled(msg.sender, nonce);
     }
 
     // --- ERC-20, EIP-2612, EIP-3009 ---
@@ -214,13 +219,6 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
     }
 
     /// @inheritdoc IRouble
-    function frozenAmong(Leg[] calldata legs) external view returns (uint256 bits) {
-        for (uint256 i = 0; i < legs.length; ++i) {
-            if (_accounts[legs[i].recipientOf()] & FROZEN != 0) bits |= 1 << i;
-        }
-    }
-
-    /// @inheritdoc IRouble
     function splitNonceUsed(address payer, uint256 nonce) external view returns (bool) {
         return (_splitNonces[payer][nonce >> 8] >> (nonce & 255)) & 1 == 1;
     }
@@ -244,15 +242,19 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
 
     // --- inside ---
 
-    function _split(address payer, Leg[] calldata legs, uint256 total) private {
-        _debit(payer, total);
+    /// @dev Credits first and debits the sum of what it credited: value can be neither made nor lost.
+    function _split(address payer, Leg[] calldata legs) private returns (uint256 total) {
         for (uint256 i = 0; i < legs.length; ++i) {
             address recipient = legs[i].recipientOf();
             uint256 amount = legs[i].amountOf();
             require(recipient != address(0), Rouble_ZeroAddress());
             _credit(recipient, amount);
             emit Transfer(payer, recipient, amount);
+            unchecked {
+                total += amount; // 96 bits each: a block can't hold 2^160 of them
+            }
         }
+        _debit(payer, total);
     }
 
     function _move(address from, address to, uint256 amount) private {
@@ -266,13 +268,17 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
         uint256 balance = _accounts[account];
         require(balance & FROZEN == 0, Rouble_AccountFrozen(account));
         require(balance >= amount, Rouble_BalanceTooLow(account, balance, amount));
-        _accounts[account] = balance - amount;
+        unchecked {
+            _accounts[account] = balance - amount;
+        }
     }
 
     function _credit(address account, uint256 amount) private {
         uint256 balance = _accounts[account];
         require(balance & FROZEN == 0, Rouble_AccountFrozen(account));
-        _accounts[account] = balance + amount;
+        unchecked {
+            _accounts[account] = balance + amount; // both within the supply: 96 bits, and a split's 96 more
+        }
     }
 
     function _approve(address owner, address spender, uint256 amount) private {
@@ -289,12 +295,11 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
         allowance[owner][spender] = allowed - amount;
     }
 
-    function _useSplitNonce(address payer, uint256 nonce, bytes32 digest) private {
+    function _useSplitNonce(address payer, uint256 nonce) private {
         uint256 word = _splitNonces[payer][nonce >> 8];
         uint256 bit = 1 << (nonce & 255);
         require(word & bit == 0, Rouble_NonceAlreadyUsed(payer, nonce));
         _splitNonces[payer][nonce >> 8] = word | bit;
-        emit SplitNonceUsed(payer, nonce, digest);
     }
 
     function _authorize(
@@ -319,11 +324,5 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
     function _requireSigned(address expected, bytes32 digest, bytes calldata signature) private pure {
         address signer = ECDSA.recover(digest, signature);
         require(signer == expected, Rouble_WrongSigner(expected, signer));
-    }
-
-    function _totalOf(Leg[] calldata legs) private pure returns (uint256 total) {
-        for (uint256 i = 0; i < legs.length; ++i) {
-            total += legs[i].amountOf();
-        }
     }
 }

@@ -10,13 +10,13 @@ import {IRouble} from "./interfaces/IRouble.sol";
 import {ISettlement} from "./interfaces/ISettlement.sol";
 import {ISubsidyBook} from "./interfaces/ISubsidyBook.sol";
 import {Allocation} from "./libraries/Allocation.sol";
+import {Batch} from "./libraries/Batch.sol";
 import {Bill} from "./libraries/Bill.sol";
 import {Legs} from "./libraries/Legs.sol";
 import {Merkle} from "./libraries/Merkle.sol";
 import {Payees} from "./libraries/Payees.sol";
 import {SplitTypes} from "./libraries/SplitTypes.sol";
 import {
-    BatchBill,
     BillKey,
     BillState,
     GrantClaim,
@@ -29,15 +29,15 @@ import {
 
 /// @notice See `ISettlement`.
 contract Settlement is BillMoney, AccessManaged {
-    using Payees for Payees.Book;
+    using Payees for uint256[];
 
     uint40 public constant LONGEST_PAUSE = 3 days;
 
+    /// @dev Asks the ChargeBook to close a bill of a batch.
+    uint256 private constant CLOSE = 1 << 32;
+
     ISubsidyBook public immutable SUBSIDIES;
     bytes32 private immutable _ROUBLE_DOMAIN;
-
-    /// @inheritdoc ISettlement
-    uint40 public pausedUntil;
 
     /// @inheritdoc ISettlement
     mapping(address agent => mapping(bytes32 ref => bytes32 content)) public contentOf;
@@ -58,32 +58,33 @@ contract Settlement is BillMoney, AccessManaged {
     }
 
     modifier whenNotPaused() {
-        require(block.timestamp >= pausedUntil, Settlement_Paused(pausedUntil));
+        require(block.timestamp >= _pausedUntil, Settlement_Paused(_pausedUntil));
         _;
     }
 
     /// @inheritdoc ISettlement
-    function pay(ProvenBill calldata bill, uint256 maximum) external whenNotPaused returns (uint256 total) {
-        // Check
-        (BillKey key, BillState state) = _prove(bill);
-        require(state < BillState.Paid, Settlement_BillClosed(key, state));
-        Payees.Book memory book = _bookFor(bill.blob);
-        // Effect
-        BillState next;
-        (total, next) = _take(key, bill.blob, state, maximum, msg.sender, 0, book);
-        require(total != 0, Settlement_NothingToPay(key));
-        CHARGES.setState(bill.run, bill.index, next);
+    function pay(ProvenBill calldata bill, uint256 maximum) external returns (uint256 total) {
+        // Check, effect
+        BillState before;
+        Leg[] memory legs;
+        (total, before,, legs) = _payOne(bill, maximum, msg.sender, 0);
+        if (total == 0) {
+            BillKey key = Bill.key(bill.run, bill.index);
+            require(before < BillState.Paid, Settlement_BillClosed(key, before));
+            revert Settlement_NothingToPay(key);
+        }
         // Interaction
-        ROUBLE.splitFrom(msg.sender, book.legsOf());
+        ROUBLE.splitFrom(msg.sender, legs);
     }
 
     /// @inheritdoc ISettlement
-    function payBatch(bytes32 ref, uint32 run, BatchBill[] calldata bills, bytes32[] calldata multiproof)
-        external
-        restricted
-        whenNotPaused
-        returns (uint256 total)
-    {
+    function payBatch(
+        bytes32 ref,
+        uint32 run,
+        uint256 count,
+        bytes calldata bills,
+        bytes32[] calldata multiproof
+    ) external restricted returns (uint256 total) {
         // Check
         require(ref != 0, Settlement_EmptyReference());
         bytes32 content = keccak256(msg.data[36:]);
@@ -93,32 +94,26 @@ contract Settlement is BillMoney, AccessManaged {
             return 0;
         }
         require(known == 0, Settlement_ReferenceReused(msg.sender, ref));
-        (uint32[] memory indices, BillState[] memory states) = _proveBatch(run, bills, multiproof);
-        Payees.Book memory book = _bookForBatch(bills);
         // Effect
         contentOf[msg.sender][ref] = content;
-        for (uint256 i = 0; i < bills.length; ++i) {
-            uint256 taken;
-            (taken, states[i]) = _takeOfBatch(Bill.key(run, indices[i]), bills[i], states[i], ref, book);
-            total += taken;
-        }
-        CHARGES.setStates(run, indices, states);
+        uint256[] memory payees = _payees();
+        total = _takeBatch(ref, run, count, bills, multiproof, payees);
         emit BatchSettled(msg.sender, ref, content, total);
         // Interaction
-        if (total != 0) ROUBLE.splitFrom(msg.sender, book.legsOf());
+        if (total != 0) ROUBLE.splitFrom(msg.sender, payees.legsOf());
     }
 
     /// @inheritdoc ISettlement
     function payOrder(ProvenBill calldata bill, SplitAuthorization calldata order)
         external
-        whenNotPaused
+       
         returns (uint256)
     {
         return _payOrder(bill, order);
     }
 
     /// @inheritdoc ISettlement
-    function payOrders(ProvenBill[] calldata bills, SplitAuthorization[] calldata orders) external whenNotPaused {
+    function payOrders(ProvenBill[] calldata bills, SplitAuthorization[] calldata orders) external {
         require(bills.length == orders.length, Settlement_LengthsDiffer());
         for (uint256 i = 0; i < bills.length; ++i) {
             _payOrder(bills[i], orders[i]);
@@ -126,7 +121,7 @@ contract Settlement is BillMoney, AccessManaged {
     }
 
     /// @inheritdoc ISettlement
-    function applyGrants(GrantClaim[] calldata claims) external whenNotPaused {
+    function applyGrants(GrantClaim[] calldata claims) external {
         for (uint256 i = 0; i < claims.length; ++i) {
             _applyGrant(claims[i]);
         }
@@ -152,9 +147,7 @@ contract Settlement is BillMoney, AccessManaged {
             require(wallet == granter, Settlement_WrongWallet(granter, wallet));
         }
         _closeNoteLine(note, line);
-        if (state != BillState.Paid) {
-            CHARGES.setState(bill.run, bill.index, _stateByLines(key, bill.blob));
-        }
+        if (state != BillState.Paid) _setByLines(bill, key);
         // Interaction
         if (toPayer + toWelfare != 0) {
             _moveRefund(note, bill.blob, key, line, recipient, wallet, toPayer, toWelfare, authorization);
@@ -162,23 +155,23 @@ contract Settlement is BillMoney, AccessManaged {
     }
 
     /// @inheritdoc ISettlement
-    function prepay(SupplierId supplier, uint48 amount, bytes32 tag) external whenNotPaused {
+    function prepay(SupplierId supplier, uint48 amount, bytes32 tag) external {
         // Check
         require(amount != 0, Settlement_AmountOutOfRange(amount));
-        Payees.Book memory book = Payees.load(REGISTRY);
+        uint256[] memory payees = _payees();
         uint256 id = SupplierId.unwrap(supplier);
-        require(id != 0 && id < book.entries.length, Settlement_UnknownSupplier(supplier));
+        require(id != 0 && id < payees.length, Settlement_UnknownSupplier(supplier));
         require(
-            book.payable_(id) && !ROUBLE.isFrozen(book.payout(id)), Settlement_SupplierSuspended(supplier)
+            payees.canPay(id), Settlement_SupplierSuspended(supplier)
         );
         bytes32 prepayment = keccak256(abi.encodePacked(msg.sender, tag));
         require(!_prepayments[prepayment].made, Settlement_TagAlreadyUsed(tag));
         // Effect
         _prepayments[prepayment] = Prepayment({supplier: supplier, left: amount, made: true});
-        book.owed[id] = amount;
+        payees.owe(id, amount);
         emit Prepaid(prepayment, msg.sender, supplier, amount, tag);
         // Interaction
-        ROUBLE.splitFrom(msg.sender, book.legsOf());
+        ROUBLE.splitFrom(msg.sender, payees.legsOf());
     }
 
     /// @inheritdoc ISettlement
@@ -187,79 +180,138 @@ contract Settlement is BillMoney, AccessManaged {
         require(state < BillState.Paid, Settlement_BillClosed(key, state));
         _requirePayable(key, bill.blob);
         require(_net(key, bill.blob), Settlement_NothingToPay(key));
-        CHARGES.setState(bill.run, bill.index, _stateByLines(key, bill.blob));
+        _setByLines(bill, key);
     }
 
     /// @inheritdoc ISettlement
     function pause(uint40 until) external restricted {
         require(until <= block.timestamp + LONGEST_PAUSE, Settlement_PauseTooLong(LONGEST_PAUSE));
-        pausedUntil = until;
+        _pausedUntil = until;
         emit PausedUntil(until);
+    }
+
+    /// @inheritdoc ISettlement
+    function setPayoutTable(address table) external {
+        require(msg.sender == address(REGISTRY), Settlement_NotRegistry(msg.sender));
+        // The Registry has the event.
+        _payoutTable = table;
+    }
+
+    /// @inheritdoc ISettlement
+    function payouts() external view returns (address table, uint40 pausedUntil) {
+        return (_payoutTable, _pausedUntil);
     }
 
     // --- payments ---
 
     function _payOrder(ProvenBill calldata bill, SplitAuthorization calldata order) private returns (uint256 total) {
-        // Check
-        (BillKey key, BillState state) = _prove(bill);
         bytes32 purpose = SplitTypes.payPurpose(bill.run, bill.index);
         bytes32 digest = MessageHashUtils.toTypedDataHash(
             _ROUBLE_DOMAIN, SplitTypes.structHash(order, address(this), purpose)
         );
-        Leg[] memory legs = new Leg[](0);
-        // Effect
-        if (state < BillState.Paid) {
-            Payees.Book memory book = _bookFor(bill.blob);
-            BillState next;
-            (total, next) = _take(key, bill.blob, state, order.maximum, order.payer, digest, book);
-            if (next != state || total != 0) CHARGES.setState(bill.run, bill.index, next);
-            legs = book.legsOf();
-        }
-        if (total == 0) emit BillSkipped(key, digest, state);
+        // Check, effect
+        BillState next;
+        Leg[] memory legs;
+        (total,, next, legs) = _payOne(bill, order.maximum, order.payer, digest);
+        if (total == 0) emit BillSkipped(Bill.key(bill.run, bill.index), digest, next);
         // Interaction: even an order that finds its bill closed is checked and used up
         ROUBLE.splitWithAuthorization(order, purpose, legs);
     }
 
-    function _proveBatch(uint32 run, BatchBill[] calldata bills, bytes32[] calldata multiproof)
+    /// @dev One bill by itself. The common case, open and payable whole, needs one call and no payees.
+    /// @return total What was taken; 0 when the bill was closed, or nothing on it can be paid.
+    /// @return before Its state before.
+    /// @return next Its state after: a netting may have moved it although nothing was taken.
+    function _payOne(ProvenBill calldata bill, uint256 maximum, address payer, bytes32 ref)
         private
-        view
-        returns (uint32[] memory indices, BillState[] memory states)
+        returns (uint256 total, BillState before, BillState next, Leg[] memory legs)
     {
-        indices = new uint32[](bills.length);
-        bytes32[] memory leaves = new bytes32[](bills.length);
-        for (uint256 i = 0; i < bills.length; ++i) {
-            indices[i] = bills[i].index;
-            leaves[i] = Merkle.leafHash(bills[i].blob);
+        bytes calldata blob = bill.blob;
+        BillKey key = Bill.key(bill.run, bill.index);
+        uint256[] memory payees = _payees();
+        if (Bill.isPlain(blob)) (legs, total) = payees.wholeLegs(blob);
+        if (total != 0 && total <= maximum) {
+            before = CHARGES.closeIfOpen(bill.run, bill.index, Merkle.leafHash(blob), bill.proof);
+            if (before == BillState.Open) {
+                emit BillPaid(key, payer, ref, Bill.lines(blob), BillState.Paid);
+                return (total, before, BillState.Paid, legs);
+            }
+        } else {
+            before = CHARGES.proveBill(bill.run, bill.index, Merkle.leafHash(blob), bill.proof);
+            _requirePayable(key, blob);
         }
-        states = CHARGES.proveBills(run, indices, leaves, multiproof);
+        if (before >= BillState.Paid) return (0, before, before, new Leg[](0));
+        (total, next) = _take(key, blob, before, maximum, payer, ref, payees);
+        CHARGES.setState(bill.run, bill.index, next);
+        legs = payees.legsOf();
     }
 
-    function _takeOfBatch(
+    /// @dev First asks to close every bill that can be paid whole, in one call; then writes the receipts, and takes
+    /// what it can of the rest.
+    function _takeBatch(
+        bytes32 ref,
+        uint32 run,
+        uint256 count,
+        bytes calldata bills,
+        bytes32[] calldata multiproof,
+        uint256[] memory payees
+    ) private returns (uint256 total) {
+        uint256[] memory pairs;
+        (pairs, total) = _tryWhole(count, bills, payees);
+        uint256[] memory others = CHARGES.closeManyIfOpen(run, pairs, multiproof);
+        uint256 seen = 0;
+        uint256 place = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            (uint256 index, uint256 maximum, bytes calldata blob, uint256 next) = Batch.at(bills, place);
+            place = next;
+            BillKey key = Bill.key(run, uint32(index));
+            if (seen < others.length && others[seen] >> 8 == i) {
+                if (pairs[2 * i] & CLOSE != 0) total -= payees.disown(blob, Bill.lineCount(blob));
+                total += _takeOther(key, blob, maximum, BillState(others[seen++] & 0xff), ref, payees);
+            } else {
+                emit BillPaid(key, msg.sender, ref, Bill.lines(blob), BillState.Paid);
+            }
+        }
+    }
+
+    /// @dev What the ChargeBook is told of each bill, and the sum of those that can be paid whole, which their suppliers
+    /// are then owed.
+    function _tryWhole(uint256 count, bytes calldata bills, uint256[] memory payees)
+        private
+        pure
+        returns (uint256[] memory pairs, uint256 total)
+    {
+        pairs = new uint256[](2 * count);
+        uint256 place = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            (uint256 index, uint256 maximum, bytes calldata blob, uint256 next) = Batch.at(bills, place);
+            place = next;
+            uint256 sum = Bill.isPlain(blob) ? payees.oweWhole(blob, maximum) : 0;
+            unchecked {
+                total += sum; // 53 bits each
+            }
+            pairs[2 * i] = sum == 0 ? index : CLOSE | index;
+            pairs[2 * i + 1] = uint256(Merkle.leafHash(blob));
+        }
+        require(place == bills.length, Settlement_BadBatch(bills.length, place));
+    }
+
+    /// @dev A bill of a batch that could not be closed at a stroke.
+    function _takeOther(
         BillKey key,
-        BatchBill calldata bill,
+        bytes calldata blob,
+        uint256 maximum,
         BillState state,
         bytes32 ref,
-        Payees.Book memory book
-    ) private returns (uint256 taken, BillState next) {
-        next = state;
+        uint256[] memory payees
+    ) private returns (uint256 taken) {
         if (state < BillState.Paid) {
-            (taken, next) = _take(key, bill.blob, state, bill.maximum, msg.sender, ref, book);
+            _requirePayable(key, blob);
+            (taken, state) = _take(key, blob, state, maximum, msg.sender, ref, payees);
+            uint64 place = BillKey.unwrap(key);
+            CHARGES.setState(uint32(place >> 32), uint32(place), state);
         }
-        if (taken == 0) emit BillSkipped(key, ref, next);
-    }
-
-    function _bookFor(bytes calldata blob) private view returns (Payees.Book memory book) {
-        book = Payees.load(REGISTRY);
-        book.mean(blob);
-        book.dropFrozen(ROUBLE);
-    }
-
-    function _bookForBatch(BatchBill[] calldata bills) private view returns (Payees.Book memory book) {
-        book = Payees.load(REGISTRY);
-        for (uint256 i = 0; i < bills.length; ++i) {
-            book.mean(bills[i].blob);
-        }
-        book.dropFrozen(ROUBLE);
+        if (taken == 0) emit BillSkipped(key, ref, state);
     }
 
     // --- grants ---
@@ -298,8 +350,7 @@ contract Settlement is BillMoney, AccessManaged {
         if (granter != address(0) && granter != wallet) return 0;
         uint256 open = _openOn(key, blob, line);
         (uint256 supplier,) = Bill.line(blob, line);
-        Payees.Book memory book = Payees.load(REGISTRY);
-        if (!book.payable_(supplier) || ROUBLE.isFrozen(book.payout(supplier))) {
+        if (!_payees().canPay(supplier)) {
             emit LegSkipped(key, line, SupplierId.wrap(uint16(supplier)), uint48(open));
             return 0;
         }
@@ -325,9 +376,9 @@ contract Settlement is BillMoney, AccessManaged {
         (uint256 supplier,) = Bill.line(claim.bill.blob, line);
         emit GrantApplied(claim.batch, claim.index, key, line, SupplierId.wrap(uint16(supplier)), amount, next);
         // Interaction
-        Payees.Book memory book = Payees.load(REGISTRY);
-        book.owed[supplier] = amount;
-        ROUBLE.splitFrom(wallet, book.legsOf());
+        uint256[] memory payees = _payees();
+        payees.owe(supplier, amount);
+        ROUBLE.splitFrom(wallet, payees.legsOf());
     }
 
     // --- refunds ---
@@ -395,6 +446,13 @@ contract Settlement is BillMoney, AccessManaged {
             if (amount != 0 && (done >> i) & 1 == 0) next = BillState.Partial;
         }
         CHARGES.setState(note.run, note.index, next);
+        emit BillStateChanged(noteKey, next);
+    }
+
+    function _setByLines(ProvenBill calldata bill, BillKey key) private {
+        BillState next = _stateByLines(key, bill.blob);
+        CHARGES.setState(bill.run, bill.index, next);
+        emit BillStateChanged(key, next);
     }
 
     function _moveRefund(

@@ -125,7 +125,8 @@ def _split(split: SignedSplit) -> bytes:
 
 
 def _batch_bill(bill: BatchBill) -> bytes:
-    return _tuple((_uint(bill.index), _uint(bill.maximum_kopecks), (_bytes(bill.blob),)))
+    head = int(bill.index).to_bytes(4, "big") + bill.maximum_kopecks.to_bytes(6, "big")
+    return head + len(bill.blob).to_bytes(2, "big") + bill.blob
 
 
 def _claim(claim: GrantClaim) -> bytes:
@@ -216,7 +217,7 @@ def encode_veto(run: RunId, reason: Hash) -> bytes:
 # --- Settlement ---
 
 _PAY = selector(f"pay({_PROVEN},uint256)")
-_PAY_BATCH = selector("payBatch(bytes32,uint32,(uint32,uint48,bytes)[],bytes32[])")
+_PAY_BATCH = selector("payBatch(bytes32,uint32,uint256,bytes,bytes32[])")
 _PAY_ORDER = selector(f"payOrder({_PROVEN},{_SPLIT})")
 _PAY_ORDERS = selector(f"payOrders({_PROVEN}[],{_SPLIT}[])")
 _APPLY_GRANTS = selector(f"applyGrants({_CLAIM}[])")
@@ -233,8 +234,10 @@ def encode_pay(bill: ProvenBill, maximum_kopecks: int) -> bytes:
 
 def encode_pay_batch(reference: Reference, run: RunId, bills: Sequence[BatchBill], multiproof: Sequence[Hash]) -> bytes:
     """Pays many bills of one run from an agent's balance."""
-    items = _array([_batch_bill(bill) for bill in bills])
-    return _PAY_BATCH + _tuple((bytes(reference), _uint(run), (items,), (_hashes(multiproof),)))
+    packed = b"".join(map(_batch_bill, bills))
+    return _PAY_BATCH + _tuple(
+        (bytes(reference), _uint(run), _uint(len(bills)), (_bytes(packed),), (_hashes(multiproof),))
+    )
 
 
 def pay_batch_content(call: bytes) -> Hash:

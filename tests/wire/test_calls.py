@@ -170,8 +170,11 @@ def test_settlement_calls(  # noqa: PLR0917  hypothesis draws each
 @settings(max_examples=40, deadline=None)
 def test_pay_batch(reference: Hash, run: RunId, bills: list[BatchBill], proof: tuple[Hash, ...]) -> None:
     made = calls.encode_pay_batch(Reference(reference), run, bills, proof)
-    given_ = [(b.index, b.maximum_kopecks, b.blob) for b in bills]
-    assert made == abi.encode("Settlement", "payBatch", reference, run, given_, proof)
+    packed = b"".join(
+        b.index.to_bytes(4, "big") + b.maximum_kopecks.to_bytes(6, "big") + len(b.blob).to_bytes(2, "big") + b.blob
+        for b in bills
+    )
+    assert made == abi.encode("Settlement", "payBatch", reference, run, len(bills), packed, proof)
     assert calls.pay_batch_content(made) == keccak(made[36:])
 
 

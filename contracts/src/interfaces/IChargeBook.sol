@@ -47,7 +47,6 @@ interface IChargeBook {
     event RunActivated(uint32 indexed run);
     event RunVetoed(uint32 indexed run, bytes32 reason);
     event BillSuperseded(BillKey indexed bill, uint32 indexed byRun);
-    event BillStateChanged(BillKey indexed bill, BillState state);
 
     error ChargeBook_EmptyRun();
     error ChargeBook_TooDeep(uint32 count);
@@ -84,19 +83,24 @@ interface IChargeBook {
         view
         returns (BillState state);
 
-    /// @notice Checks that leaves are bills of one active run, by one multiproof.
-    /// @param indices Strictly ascending.
-    /// @return states One for each.
-    function proveBills(uint32 run, uint32[] calldata indices, bytes32[] calldata leaves, bytes32[] calldata proof)
+    /// @notice The same, and an open bill is set paid. Settlement only.
+    /// @return state What it was before: any other than Open is left as it was.
+    function closeIfOpen(uint32 run, uint32 index, bytes32 leaf, bytes32[] calldata proof)
         external
-        view
-        returns (BillState[] memory states);
+        returns (BillState state);
 
-    /// @notice Sets the state of a bill. Settlement only; never out of Paid or Superseded.
+    /// @notice Checks that leaves are bills of one active run, by one multiproof, and sets the open ones paid that the
+    /// caller asks for. Settlement only.
+    /// @param pairs For each bill its index, with bit 32 set to close it if it is open, and its leaf hash; the indices
+    /// strictly ascending.
+    /// @return others The bills that were not closed here, ascending: position in the list, shifted by 8 ‖ state.
+    function closeManyIfOpen(uint32 run, uint256[] calldata pairs, bytes32[] calldata proof)
+        external
+        returns (uint256[] memory others);
+
+    /// @notice Sets the state of a bill. Settlement only; never out of Paid or Superseded. The event is the
+    /// Settlement's: its receipts carry the state.
     function setState(uint32 run, uint32 index, BillState state) external;
-
-    /// @notice The same for several bills of one run.
-    function setStates(uint32 run, uint32[] calldata indices, BillState[] calldata states) external;
 
     function stateOf(uint32 run, uint32 index) external view returns (BillState);
 

@@ -27,6 +27,7 @@ interface IRegistry {
     event PayoutTableWritten(address table);
 
     error Registry_ZeroAddress();
+    error Registry_NotRouble(address caller);
     error Registry_UnknownSupplier(SupplierId supplier);
     error Registry_TooManySuppliers();
     error Registry_NotSupplierKey(SupplierId supplier, address caller);
@@ -97,8 +98,12 @@ interface IRegistry {
     ) external;
 
     /// @notice A contract whose code is `abi.encode(uint256[])`: at each supplier's id its payout wallet, and bit 160
-    /// when it is active; nothing at 0.
+    /// when it can be paid: it is active and the bank has not frozen its payout; nothing at 0. The Settlement is told
+    /// of every new table.
     function payoutTable() external view returns (address);
+
+    /// @notice Writes the table anew because a freeze began or ended. The Rouble only, in the bank's transaction.
+    function onFreezeChanged() external;
 
     function supplierCount() external view returns (uint16);
 

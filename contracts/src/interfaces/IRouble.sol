@@ -19,7 +19,7 @@ interface IRouble is IERC20, IERC20Metadata, IERC20Permit {
     event Seized(address indexed from, address indexed to, uint256 amount, bytes32 indexed act);
     event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
     event AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce);
-    event SplitNonceUsed(address indexed payer, uint256 indexed nonce, bytes32 digest);
+    event SplitCancelled(address indexed payer, uint256 indexed nonce);
 
     error Rouble_ZeroAddress();
     error Rouble_NoReference();
@@ -44,7 +44,8 @@ interface IRouble is IERC20, IERC20Metadata, IERC20Permit {
     /// @notice Burns the caller's tokens for a payout in money by the bank, once for each reference.
     function redeem(uint256 amount, bytes32 redemption) external;
 
-    /// @notice Freezes an account. Bank only, under an act.
+    /// @notice Freezes an account. Bank only, under an act. The Registry is told, so that from this transaction on a
+    /// supplier's leg is skipped.
     function freeze(address account, bytes32 act) external;
 
     /// @notice Lifts a freeze. Bank only, under an act.
@@ -56,7 +57,8 @@ interface IRouble is IERC20, IERC20Metadata, IERC20Permit {
     /// @notice Debits the payer once and credits every leg, under the payer's allowance to the caller.
     function splitFrom(address payer, Leg[] calldata legs) external;
 
-    /// @notice The same under the payer's signature, which names the caller as the spender and is used up.
+    /// @notice The same under the payer's signature, which names the caller as the spender and is used up; the caller's
+    /// receipt carries the digest.
     /// @param purpose EIP-712 struct hash of what the payer agreed to; the caller vouches for having met it.
     function splitWithAuthorization(SplitAuthorization calldata authorization, bytes32 purpose, Leg[] calldata legs)
         external;
@@ -92,9 +94,6 @@ interface IRouble is IERC20, IERC20Metadata, IERC20Permit {
     function authorizationState(address authorizer, bytes32 nonce) external view returns (bool);
 
     function isFrozen(address account) external view returns (bool);
-
-    /// @notice Bit i is set when the recipient of leg i is frozen.
-    function frozenAmong(Leg[] calldata legs) external view returns (uint256 bits);
 
     function splitNonceUsed(address payer, uint256 nonce) external view returns (bool);
 

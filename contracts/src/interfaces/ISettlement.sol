@@ -2,7 +2,6 @@
 pragma solidity 0.8.30;
 
 import {
-    BatchBill,
     BillKey,
     BillState,
     GrantClaim,
@@ -21,7 +20,7 @@ interface ISettlement {
     /// @param ref The order's digest, the batch's ref, or zero for a plain payment.
     /// @param legs One for each line of the bill, 8 bytes: supplier (2) ‖ amount (6), zero where nothing moved.
     event BillPaid(
-        BillKey indexed bill, address indexed payer, bytes32 indexed ref, bytes32 commit, bytes legs, BillState state
+        BillKey indexed bill, address indexed payer, bytes32 indexed ref, bytes legs, BillState state
     );
     /// @notice Nothing was taken for a bill that an order, a batch or a grant named; `state` is where it stands now.
     event BillSkipped(BillKey indexed bill, bytes32 indexed ref, BillState state);
@@ -55,10 +54,14 @@ interface ISettlement {
         address wallet,
         uint48 toWelfare
     );
+    /// @notice A bill's state after a netting or a credit; receipts carry it themselves.
+    event BillStateChanged(BillKey indexed bill, BillState state);
+
     event PausedUntil(uint40 until);
 
     error Settlement_Paused(uint40 until);
     error Settlement_PauseTooLong(uint40 maximum);
+    error Settlement_NotRegistry(address caller);
     error Settlement_BillClosed(BillKey bill, BillState state);
     error Settlement_NothingToPay(BillKey bill);
     error Settlement_BadBill(BillKey bill);
@@ -68,6 +71,7 @@ interface ISettlement {
     error Settlement_ReferenceReused(address agent, bytes32 ref);
     error Settlement_EmptyReference();
     error Settlement_LengthsDiffer();
+    error Settlement_BadBatch(uint256 length, uint256 used);
     error Settlement_GrantForOtherBill(BillKey granted, BillKey given);
     error Settlement_NoSuchLine(BillKey bill, uint8 line);
     error Settlement_TagAlreadyUsed(bytes32 tag);
@@ -84,9 +88,16 @@ interface ISettlement {
 
     /// @notice Pays many bills of one run from an agent's own balance: one transfer a supplier, one receipt a
     /// bill. Agents only. The same reference with the same content changes nothing; with other content reverts.
-    function payBatch(bytes32 ref, uint32 run, BatchBill[] calldata bills, bytes32[] calldata multiproof)
-        external
-        returns (uint256 total);
+    /// @param count How many bills.
+    /// @param bills One after the other: index (4) ‖ maximum (6) ‖ length of the blob (2) ‖ blob, strictly ascending by
+    /// index. Packed, because the call's data is a third of what a bill costs here.
+    function payBatch(
+        bytes32 ref,
+        uint32 run,
+        uint256 count,
+        bytes calldata bills,
+        bytes32[] calldata multiproof
+    ) external returns (uint256 total);
 
     /// @notice Carries out a resident's signed order. Open to anyone; a closed bill is skipped with an event.
     function payOrder(ProvenBill calldata bill, SplitAuthorization calldata order) external returns (uint256 total);
@@ -120,11 +131,14 @@ interface ISettlement {
     /// @notice Stops payments until a moment that can't be far off; 0 resumes. Guardian only.
     function pause(uint40 until) external;
 
+    /// @notice Learns where money goes. Registry only.
+    function setPayoutTable(address table) external;
+
+    function payouts() external view returns (address table, uint40 pausedUntil);
+
     function lineRecord(BillKey bill, uint8 line) external view returns (LineRecord memory);
 
     function prepaymentOf(bytes32 prepayment) external view returns (SupplierId supplier, uint48 left);
 
     function contentOf(address agent, bytes32 ref) external view returns (bytes32);
-
-    function pausedUntil() external view returns (uint40);
 }

@@ -30,8 +30,17 @@ library Bill {
         return kind_ <= CREDIT_NOTE && tail == 8;
     }
 
-    function commit(bytes calldata blob) internal pure returns (bytes32) {
-        return bytes32(blob[:32]);
+    /// @notice A bill or debit note, well formed, that nets nothing: what a payer can close at a stroke.
+    function isPlain(bytes calldata blob) internal pure returns (bool) {
+        if (blob.length < LINES) return false;
+        uint256 head = uint16(bytes2(blob[32:])); // kind ‖ number of lines
+        uint256 kind_ = head >> 8;
+        uint256 count = head & 0xff;
+        unchecked {
+            uint256 tail = kind_ == BILL ? 0 : 8;
+            return kind_ <= DEBIT_NOTE && count != 0 && count <= MAX_LINES
+                && blob.length == LINES + LINE_SIZE * count + tail;
+        }
     }
 
     function kind(bytes calldata blob) internal pure returns (uint8) {
@@ -40,6 +49,13 @@ library Bill {
 
     function lineCount(bytes calldata blob) internal pure returns (uint256) {
         return uint8(blob[33]);
+    }
+
+    /// @notice Up to four lines from line `i`, the first in the upper 64 bits; zeros past the end of the blob.
+    function lineWord(bytes calldata blob, uint256 i) internal pure returns (uint256) {
+        unchecked {
+            return uint256(bytes32(blob[LINES + LINE_SIZE * i:])); // i < 32
+        }
     }
 
     /// @notice Supplier and kopecks of a line.

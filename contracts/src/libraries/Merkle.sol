@@ -7,12 +7,16 @@ pragma solidity 0.8.30;
 library Merkle {
     uint256 internal constant MAX_DEPTH = 32;
 
-    error Merkle_ProofTooShort();
-    error Merkle_ProofTooLong();
+    error Merkle_WrongProofLength(uint256 needed, uint256 given);
 
     /// @notice Hash of a leaf's blob.
-    function leafHash(bytes calldata blob) internal pure returns (bytes32) {
-        return keccak256(bytes.concat(hex"00", blob));
+    function leafHash(bytes calldata blob) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let at := mload(0x40)
+            mstore8(at, 0)
+            calldatacopy(add(at, 1), blob.offset, blob.length)
+            hash := keccak256(at, add(blob.length, 1))
+        }
     }
 
     /// @notice Depth of a tree of `count` leaves; count is at least 1.
@@ -43,72 +47,49 @@ library Merkle {
     }
 
     /// @notice The root that a multiproof leads to.
-    /// @param nodes Leaf hashes; overwritten.
-    /// @param places Their indices, strictly ascending, checked by the caller; overwritten.
-    function rootOfMany(bytes32[] memory nodes, uint256[] memory places, bytes32[] calldata proof, uint256 depth)
+    /// @param pairs Index and leaf hash of each leaf, one after the other, strictly ascending by index, within the
+    /// tree, at least one: checked by the caller. Overwritten.
+    /// @return root The root, unless the proof is too short or too long, which reverts.
+    function rootOfMany(uint256[] memory pairs, bytes32[] calldata proof, uint256 depth)
         internal
         pure
-        returns (bytes32)
+        returns (bytes32 root)
     {
-        uint256 known = nodes.length;
-        uint256 used = 0;
-        for (uint256 level = 0; level < depth; ++level) {
-            (known, used) = _rise(nodes, places, known, proof, used);
-        }
-        require(used == proof.length, Merkle_ProofTooLong());
-        return nodes[0];
-    }
-
-    /// @dev Replaces the known nodes of a level by their parents, in place, from the left.
-    function _rise(
-        bytes32[] memory nodes,
-        uint256[] memory places,
-        uint256 known,
-        bytes32[] calldata proof,
-        uint256 used
-    ) private pure returns (uint256 parents, uint256 usedAfter) {
-        bool short = false;
+        uint256 used;
+        // Level by level the known nodes are replaced by their parents, in place, from the left. A proof that is too
+        // short is read past its end, and found out by the count of what was used.
         assembly ("memory-safe") {
             let at := mload(0x40)
             mstore8(at, 1)
             let left := add(at, 1)
-            let node := add(nodes, 32)
-            let place := add(places, 32)
-            let end := add(node, shl(5, known))
-            let parentNode := node
-            let parentPlace := place
-            let next := add(proof.offset, shl(5, used))
-            let proofEnd := add(proof.offset, shl(5, proof.length))
-            for {} lt(node, end) {} {
-                let index := mload(place)
-                let side := shl(5, and(index, 1))
-                mstore(add(left, side), mload(node))
-                node := add(node, 32)
-                place := add(place, 32)
-                let paired := 0
-                if iszero(side) { if lt(node, end) { paired := eq(mload(place), add(index, 1)) } }
-                switch paired
-                case 1 {
-                    mstore(add(left, 32), mload(node))
-                    node := add(node, 32)
-                    place := add(place, 32)
-                }
-                default {
-                    if eq(next, proofEnd) {
-                        short := 1
-                        break
+            let first := add(pairs, 32)
+            let end := add(first, shl(5, mload(pairs)))
+            let next := proof.offset
+            for {} depth { depth := sub(depth, 1) } {
+                let parent := first
+                for { let node := first } lt(node, end) {} {
+                    let index := mload(node)
+                    let side := shl(5, and(index, 1))
+                    mstore(add(left, side), mload(add(node, 32)))
+                    node := add(node, 64)
+                    switch and(and(iszero(side), lt(node, end)), eq(mload(node), add(index, 1)))
+                    case 1 {
+                        mstore(add(left, 32), mload(add(node, 32)))
+                        node := add(node, 64)
                     }
-                    mstore(add(left, xor(side, 32)), calldataload(next))
-                    next := add(next, 32)
+                    default {
+                        mstore(add(left, xor(side, 32)), calldataload(next))
+                        next := add(next, 32)
+                    }
+                    mstore(parent, shr(1, index))
+                    mstore(add(parent, 32), keccak256(at, 65))
+                    parent := add(parent, 64)
                 }
-                mstore(parentNode, keccak256(at, 65))
-                mstore(parentPlace, shr(1, index))
-                parentNode := add(parentNode, 32)
-                parentPlace := add(parentPlace, 32)
+                end := parent
             }
-            parents := shr(5, sub(parentNode, add(nodes, 32)))
-            usedAfter := shr(5, sub(next, proof.offset))
+            root := mload(add(first, 32))
+            used := shr(5, sub(next, proof.offset))
         }
-        require(!short, Merkle_ProofTooShort());
+        require(used == proof.length, Merkle_WrongProofLength(used, proof.length));
     }
 }

@@ -3,8 +3,11 @@ pragma solidity 0.8.30;
 
 /// @title The plain twin of `Merkle`: what its assembly means
 library MerklePlain {
-    error MerklePlain_ProofTooShort();
-    error MerklePlain_ProofTooLong();
+    error MerklePlain_WrongProofLength(uint256 needed, uint256 given);
+
+    function leafHash(bytes calldata blob) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(hex"00", blob));
+    }
 
     function nodeHash(bytes32 left, bytes32 right) internal pure returns (bytes32) {
         return keccak256(abi.encodePacked(bytes1(0x01), left, right));
@@ -17,30 +20,33 @@ library MerklePlain {
         }
     }
 
-    function rootOfMany(bytes32[] memory nodes, uint256[] memory places, bytes32[] calldata proof, uint256 depth)
+    function rootOfMany(uint256[] memory pairs, bytes32[] calldata proof, uint256 depth)
         internal
         pure
         returns (bytes32)
     {
-        uint256 known = nodes.length;
+        uint256 known = pairs.length / 2;
         uint256 used = 0;
         for (uint256 level = 0; level < depth; ++level) {
             uint256 parents = 0;
             for (uint256 i = 0; i < known; ++i) {
-                uint256 place = places[i];
-                if (place % 2 == 0 && i + 1 < known && places[i + 1] == place + 1) {
-                    nodes[parents] = nodeHash(nodes[i], nodes[i + 1]);
+                uint256 index = pairs[2 * i];
+                bytes32 node = bytes32(pairs[2 * i + 1]);
+                if (index % 2 == 0 && i + 1 < known && pairs[2 * i + 2] == index + 1) {
                     ++i;
+                    node = nodeHash(node, bytes32(pairs[2 * i + 1]));
                 } else {
-                    require(used < proof.length, MerklePlain_ProofTooShort());
-                    bytes32 sibling = proof[used++];
-                    nodes[parents] = place % 2 == 1 ? nodeHash(sibling, nodes[i]) : nodeHash(nodes[i], sibling);
+                    bytes32 sibling = used < proof.length ? proof[used] : bytes32(0);
+                    ++used;
+                    node = index % 2 == 1 ? nodeHash(sibling, node) : nodeHash(node, sibling);
                 }
-                places[parents++] = place / 2;
+                pairs[2 * parents] = index / 2;
+                pairs[2 * parents + 1] = uint256(node);
+                ++parents;
             }
             known = parents;
         }
-        require(used == proof.length, MerklePlain_ProofTooLong());
-        return nodes[0];
+        require(used == proof.length, MerklePlain_WrongProofLength(used, proof.length));
+        return bytes32(pairs[1]);
     }
 }

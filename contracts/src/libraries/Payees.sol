@@ -1,81 +1,106 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {IRegistry} from "../interfaces/IRegistry.sol";
-import {IRouble} from "../interfaces/IRouble.sol";
 import {Leg} from "../types/Types.sol";
 import {Bill} from "./Bill.sol";
 import {Legs} from "./Legs.sol";
 
 /// @title Who can be paid in this call, and what each is owed so far
-/// @notice One read of the payout table and one of the token serve any number of bills.
+/// @notice One word a supplier, at its id: payout wallet in the lower 160 bits, then PAYABLE, then what this call owes
+/// it, 95 bits: more than the token's supply can reach. The words come from the payout table with nothing owed.
 library Payees {
-    struct Book {
-        uint256[] entries; // by supplier: payout wallet, ACTIVE bit; 0 where unknown
-        uint256[] owed; // by supplier: kopecks this call moves to it
-        uint256 meant; // suppliers with a leg to ask the token about
+    /// @dev Set for a supplier that is active and whose payout is not frozen.
+    uint256 internal constant PAYABLE = 1 << 160;
+
+    uint256 private constant OWED = 161;
+
+    /// @notice Whether a leg to a supplier can be paid; an unknown supplier's can't.
+    function canPay(uint256[] memory payees, uint256 supplier) internal pure returns (bool) {
+        return supplier < payees.length && payees[supplier] & PAYABLE != 0;
     }
 
-    uint256 internal constant ACTIVE = 1 << 160;
-
-    /// @dev Marks a supplier that some bill names, before sums are known.
-    uint256 private constant MEANT = type(uint256).max;
-
-    function load(IRegistry registry) internal view returns (Book memory book) {
-        book.entries = abi.decode(registry.payoutTable().code, (uint256[]));
-        book.owed = new uint256[](book.entries.length);
+    /// @notice Adds a sum to what a supplier is owed.
+    function owe(uint256[] memory payees, uint256 supplier, uint256 amount) internal pure {
+        payees[supplier] += amount << OWED;
     }
 
-    /// @notice Notes the suppliers of a bill, so that `dropFrozen` asks about them.
-    function mean(Book memory book, bytes calldata blob) internal pure {
+    /// @notice One leg for each supplier that is owed something.
+    function legsOf(uint256[] memory payees) internal pure returns (Leg[] memory legs) {
+        uint256 n = 0;
+        for (uint256 supplier = 1; supplier < payees.length; ++supplier) {
+            if (payees[supplier] >> OWED != 0) ++n;
+        }
+        legs = new Leg[](n);
+        n = 0;
+        for (uint256 supplier = 1; supplier < payees.length; ++supplier) {
+            uint256 amount = payees[supplier] >> OWED;
+            if (amount != 0) legs[n++] = Legs.pack(address(uint160(payees[supplier])), amount);
+        }
+    }
+
+    /// @notice The legs of a bill paid whole, one a line.
+    /// @return legs In the order of the lines.
+    /// @return total Their sum, or 0 when some line can't be paid.
+    function wholeLegs(uint256[] memory payees, bytes calldata blob)
+        internal
+        pure
+        returns (Leg[] memory legs, uint256 total)
+    {
         uint256 count = Bill.lineCount(blob);
+        legs = new Leg[](count);
+        uint256 word = 0;
         for (uint256 i = 0; i < count; ++i) {
-            (uint256 supplier,) = Bill.line(blob, i);
-            if (payable_(book, supplier) && book.owed[supplier] == 0) {
-                book.owed[supplier] = MEANT;
-                ++book.meant;
+            word = i & 3 == 0 ? Bill.lineWord(blob, i) : word << 64;
+            uint256 supplier = word >> 240;
+            if (!canPay(payees, supplier)) return (legs, 0);
+            uint256 amount = uint48(word >> 192);
+            legs[i] = Legs.pack(address(uint160(payees[supplier])), amount);
+            unchecked {
+                total += amount; // 32 times 48 bits
             }
         }
     }
 
-    /// @notice Asks the token once which of the noted suppliers' payouts are frozen, and treats them as suspended.
-    function dropFrozen(Book memory book, IRouble rouble) internal view {
-        Leg[] memory legs = new Leg[](book.meant);
-        uint256[] memory suppliers = new uint256[](book.meant);
-        uint256 n = 0;
-        for (uint256 supplier = 1; supplier < book.owed.length; ++supplier) {
-            if (book.owed[supplier] != MEANT) continue;
-            book.owed[supplier] = 0;
-            suppliers[n] = supplier;
-            legs[n++] = Legs.pack(address(uint160(book.entries[supplier])), 0);
+    /// @notice Adds the lines of a bill paid whole to what each supplier is owed.
+    /// @return total Their sum, or 0 when some line can't be paid or the sum is above `maximum`: then nothing is added.
+    function oweWhole(uint256[] memory payees, bytes calldata blob, uint256 maximum)
+        internal
+        pure
+        returns (uint256 total)
+    {
+        uint256 count = Bill.lineCount(blob);
+        uint256 word = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            word = i & 3 == 0 ? Bill.lineWord(blob, i) : word << 64;
+            uint256 supplier = word >> 240;
+            uint256 payee = supplier < payees.length ? payees[supplier] : 0;
+            if (payee & PAYABLE == 0) {
+                disown(payees, blob, i);
+                return 0;
+            }
+            uint256 amount = uint48(word >> 192);
+            unchecked {
+                payees[supplier] = payee + (amount << OWED); // a block can't hold 2^47 lines
+                total += amount;
+            }
         }
-        uint256 frozen = n == 0 ? 0 : rouble.frozenAmong(legs);
-        for (uint256 i = 0; frozen != 0; ++i) {
-            if (frozen & 1 == 1) book.entries[suppliers[i]] &= ~ACTIVE;
-            frozen >>= 1;
+        if (total > maximum) {
+            disown(payees, blob, count);
+            return 0;
         }
     }
 
-    /// @notice Whether a leg to a supplier can be paid; an unknown supplier's can't.
-    function payable_(Book memory book, uint256 supplier) internal pure returns (bool) {
-        return supplier < book.entries.length && book.entries[supplier] & ACTIVE != 0;
-    }
-
-    function payout(Book memory book, uint256 supplier) internal pure returns (address) {
-        return address(uint160(book.entries[supplier]));
-    }
-
-    /// @notice One leg for each supplier that is owed something.
-    function legsOf(Book memory book) internal pure returns (Leg[] memory legs) {
-        uint256 n = 0;
-        for (uint256 supplier = 1; supplier < book.owed.length; ++supplier) {
-            if (book.owed[supplier] != 0) ++n;
-        }
-        legs = new Leg[](n);
-        n = 0;
-        for (uint256 supplier = 1; supplier < book.owed.length; ++supplier) {
-            uint256 amount = book.owed[supplier];
-            if (amount != 0) legs[n++] = Legs.pack(payout(book, supplier), amount);
+    /// @notice Takes back what `oweWhole` added for the first `count` lines of a bill.
+    /// @return total Their sum.
+    function disown(uint256[] memory payees, bytes calldata blob, uint256 count)
+        internal
+        pure
+        returns (uint256 total)
+    {
+        for (uint256 i = 0; i < count; ++i) {
+            (uint256 supplier, uint256 amount) = Bill.line(blob, i);
+            payees[supplier] -= amount << OWED;
+            total += amount;
         }
     }
 }

@@ -85,13 +85,6 @@ struct GrantClaim {
     ProvenBill bill;
 }
 
-/// @notice One bill of an agent's batch: at most `maximum` kopecks of what is open on it.
-struct BatchBill {
-    uint32 index;
-    uint48 maximum;
-    bytes blob;
-}
-
 /// @notice A payer's signed permission for one spender to split at most `maximum` kopecks, once.
 struct SplitAuthorization {
     address payer;
