@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, create_engine
 
 from contracts.client.deployments import Deployment
 from contracts.client.reader import Reader
@@ -30,3 +32,13 @@ def deployment(node: Node) -> Deployment:
 @pytest.fixture(scope="module")
 def reader(node: Node, deployment: Deployment) -> Reader:
     return Reader(node.rpc, deployment)
+
+
+def open_engine(path: Path) -> Engine:
+    """An engine as a service would make it: a file, and patience with another writer."""
+    return create_engine(f"sqlite:///{path}", connect_args={"timeout": 10})
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return open_engine(tmp_path / "sender.db")

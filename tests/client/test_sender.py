@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 
 from contracts.client.deployments import Deployment, WrongChain
 from contracts.client.rpc import NodeError, NodeUnreachable, Rpc
@@ -30,7 +30,7 @@ from contracts.wire.calls import encode_mint, encode_transfer
 from contracts.wire.errors import RoubleBalanceTooLow
 from contracts.wire.ids import Address, Hash
 from tests.client.chain import CHAIN_ID, Node, anvil, free_port
-from tests.client.conftest import KEYS
+from tests.client.conftest import KEYS, open_engine
 from tests.client.faulty_proxy import Fault, faulty_proxy
 
 KEY = b"\x55" * 32
@@ -42,15 +42,6 @@ def manual() -> Iterator[Node]:
     """An Anvil that mines when it is told to."""
     with anvil() as running:
         yield running
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return open_engine(tmp_path / "sender.db")
-
-
-def open_engine(path: Path) -> Engine:
-    return create_engine(f"sqlite:///{path}", connect_args={"timeout": 10})
 
 
 def sender(engine: Engine, node: Node, key: bytes = KEY) -> Sender:

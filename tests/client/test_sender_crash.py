@@ -12,12 +12,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import event
 
 from contracts.client.rpc import Rpc
 from contracts.client.sender import Sender
 from contracts.wire.ids import Address
 from tests.client.chain import CHAIN_ID, Node
+from tests.client.conftest import open_engine
 
 KEY = b"\x77" * 32
 TARGET = Address(b"\x42" * 20)
@@ -35,10 +36,6 @@ class Steps:
         self.count += 1
         if self.count == self._kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-
-
-def open_engine(path: Path) -> Engine:
-    return create_engine(f"sqlite:///{path}", connect_args={"timeout": 10})
 
 
 def run(path: Path, url: str, name: str, kill_at: int | None) -> int:
