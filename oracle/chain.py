@@ -42,8 +42,8 @@ class Chain(Protocol):
     def now(self) -> int:
         """The latest block's time, seconds UTC. Raises ChainUnavailable."""
 
-    def source(self, source: int) -> SourceEntry | None:
-        """A source's entry. Raises ChainUnavailable."""
+    def source(self, source: int, fresh: bool = False) -> SourceEntry | None:
+        """A source's entry; ``fresh``: as of now, where an older answer would refuse. Raises ChainUnavailable."""
 
     def head_of(self, source: int) -> ChainHead:
         """Where a source's chain stands on the chain now. Raises ChainUnavailable."""
@@ -76,10 +76,10 @@ class OnChain:
                 self._now = (time.monotonic(), value)
             return value
 
-    def source(self, source: int) -> SourceEntry | None:
+    def source(self, source: int, fresh: bool = False) -> SourceEntry | None:
         with self._lock:
             asked, entry = self._sources.get(source, (0.0, None))
-            if source not in self._sources or time.monotonic() - asked > _FRESH_S:
+            if fresh or source not in self._sources or time.monotonic() - asked > _FRESH_S:
                 entry = self._ask_source(source)
                 self._sources[source] = (time.monotonic(), entry)
             return entry

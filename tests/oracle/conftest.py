@@ -43,7 +43,7 @@ class StillChain:
     def now(self) -> int:
         return self.time
 
-    def source(self, source: int) -> SourceEntry | None:
+    def source(self, source: int, fresh: bool = False) -> SourceEntry | None:  # noqa: ARG002
         return self.sources.get(source)
 
     def head_of(self, source: int) -> ChainHead:
