@@ -24,6 +24,7 @@ from contracts.client.sender import Sender
 from contracts.client.transactions import create_address
 from contracts.wire.errors import ContractError
 from contracts.wire.ids import Address
+from contracts.wire.keccak import keccak
 from contracts.wire.typed_data import address_of
 
 OWNERS = ("owner-1", "owner-2", "owner-3")
@@ -131,6 +132,7 @@ def deploy(rpc_url: str, keys: Mapping[str, bytes], settings: Settings) -> Deplo
     steps: list[tuple[str, Address | None, bytes]]
     steps = [(f"create {name}", None, _creation(name, addresses, accounts, settings)) for name in _ORDER]
     manager = addresses["AccessManager"]
+    steps += [(what, addresses["Rouble"], data) for what, data in _closures(addresses)]
     steps += [(what, manager, data) for what, data in _rights(addresses, accounts, settings)]
     sender.submit_many([(what, to, data, _gas(to, data)) for what, to, data in steps])
     for what, _, _ in steps:
@@ -170,6 +172,15 @@ def _creation(
         "settlement": addresses["Settlement"],
     }
     return abi.encode_constructor(name, *(known[given] for given in abi.constructor_parameters(name)))
+
+
+def _closures(addresses: Mapping[str, Address]) -> Sequence[tuple[str, bytes]]:
+    """Freezes the accounts of the contracts that must never hold a token: a stranger can't send them one either."""
+    act = keccak(b"zero custody")
+    return [
+        (f"close {name} to money", abi.encode("Rouble", "freeze", addresses[name], act))
+        for name in ("Settlement", "ChargeBook", "SubsidyBook")
+    ]
 
 
 def _rights(

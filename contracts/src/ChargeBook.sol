@@ -201,6 +201,7 @@ contract ChargeBook is IChargeBook, AccessManaged {
     function _supersede(BillKey bill, uint32 byRun) private {
         uint32 run = uint32(BillKey.unwrap(bill) >> 32);
         uint32 index = uint32(BillKey.unwrap(bill));
+        require(run != byRun, ChargeBook_OwnBill(bill));
         (, uint256 count,) = _active(run);
         require(index < count, ChargeBook_NoSuchBill(bill));
         BillState state = stateOf(run, index);

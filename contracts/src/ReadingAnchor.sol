@@ -102,10 +102,9 @@ contract ReadingAnchor is IReadingAnchor, AccessManaged, EIP712 {
                 && firstHash != secondHash,
             ReadingAnchor_NoEquivocation()
         );
-        // A revoked key's old signatures are evidence too, so only the key itself is asked for.
-        address key = REGISTRY.source(first.source).key;
-        _requireSigned(key, first.source, firstHash, firstSignature);
-        _requireSigned(key, first.source, secondHash, secondSignature);
+        // A revoked or replaced key's signatures are evidence too.
+        _requireOwnKey(first.source, firstHash, firstSignature);
+        _requireOwnKey(first.source, secondHash, secondSignature);
         equivocated[first.source] = true;
         emit Equivocation(
             first.source, first.epoch, first.sequence, bytes24(firstHash), bytes24(secondHash), msg.sender
@@ -151,6 +150,11 @@ contract ReadingAnchor is IReadingAnchor, AccessManaged, EIP712 {
     function _requireSigned(address key, uint32 source, bytes32 structHash, bytes calldata signature) private view {
         address signer = ECDSA.recover(_hashTypedDataV4(structHash), signature);
         require(signer == key, ReadingAnchor_WrongSigner(source, signer));
+    }
+
+    function _requireOwnKey(uint32 source, bytes32 structHash, bytes calldata signature) private view {
+        address signer = ECDSA.recover(_hashTypedDataV4(structHash), signature);
+        require(REGISTRY.hadKey(source, signer), ReadingAnchor_WrongSigner(source, signer));
     }
 
     function _structHash(BatchHeader calldata header) private pure returns (bytes32) {

@@ -59,6 +59,9 @@ contract Registry is IRegistry, AccessManaged {
     mapping(uint32 source => Source) private _sources;
     mapping(bytes32 commitment => Meter) private _meters;
 
+    /// @inheritdoc IRegistry
+    mapping(uint32 source => mapping(address key => bool)) public hadKey;
+
     /// @dev The Rouble and the Settlement are deployed later, at addresses known before.
     constructor(address authority, uint40 payoutDelay, uint40 keyDelay, IRouble rouble, ISettlement settlement)
         AccessManaged(authority)
@@ -159,6 +162,7 @@ contract Registry is IRegistry, AccessManaged {
         require(key != address(0), Registry_ZeroAddress());
         id = ++sourceCount;
         _sources[id] = Source({key: key, class: class, validFrom: validFrom, revokedAt: 0});
+        hadKey[id][key] = true;
         emit SourceRegistered(id, key, class, validFrom);
     }
 
@@ -168,6 +172,7 @@ contract Registry is IRegistry, AccessManaged {
         Source storage known = _live(id);
         known.key = key;
         known.validFrom = validFrom;
+        hadKey[id][key] = true;
         emit SourceRotated(id, key, validFrom);
     }
 

@@ -45,7 +45,7 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
     mapping(address authorizer => mapping(bytes32 nonce => bool)) public authorizationState;
     mapping(address payer => mapping(uint256 word => uint256)) private _splitNonces;
     mapping(bytes32 deposit => bool) public deposited;
-    mapping(bytes32 redemption => bool) public redeemed;
+    mapping(address account => mapping(bytes32 redemption => bool)) public redeemed;
 
     IRegistry public immutable REGISTRY;
 
@@ -71,8 +71,8 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
     /// @inheritdoc IRouble
     function redeem(uint256 amount, bytes32 redemption) external {
         require(redemption != 0, Rouble_NoReference());
-        require(!redeemed[redemption], Rouble_RedemptionRepeated(redemption));
-        redeemed[redemption] = true;
+        require(!redeemed[msg.sender][redemption], Rouble_RedemptionRepeated(redemption));
+        redeemed[msg.sender][redemption] = true;
         _debit(msg.sender, amount);
         totalSupply -= amount;
         emit Transfer(msg.sender, address(0), amount);

@@ -121,7 +121,7 @@ contract Settlement is BillMoney, AccessManaged {
     }
 
     /// @inheritdoc ISettlement
-    function applyGrants(GrantClaim[] calldata claims) external {
+    function applyGrants(GrantClaim[] calldata claims) external whenNotPaused {
         for (uint256 i = 0; i < claims.length; ++i) {
             _applyGrant(claims[i]);
         }
@@ -329,15 +329,23 @@ contract Settlement is BillMoney, AccessManaged {
             emit BillSkipped(key, ref, state);
             return;
         }
-        _net(key, claim.bill.blob);
-        uint48 amount = _grantable(key, claim.bill.blob, line, maximum, wallet);
         // Effect
+        bool netted = _net(key, claim.bill.blob);
+        uint48 amount = _grantable(key, claim.bill.blob, line, maximum, wallet);
         if (amount != 0) {
             _record(key, line).granted += amount;
             _grantWallets[key][line] = wallet;
             SUBSIDIES.use(claim.batch, claim.index, key, line, amount);
         }
-        _finishGrant(claim, key, state, line, amount, wallet, ref);
+        if (amount != 0 || netted) {
+            state = _stateByLines(key, claim.bill.blob);
+            CHARGES.setState(claim.bill.run, claim.bill.index, state);
+        }
+        if (amount == 0) {
+            emit BillSkipped(key, ref, state);
+            return;
+        }
+        _moveGrant(claim, key, state, line, amount, wallet);
     }
 
     /// @dev What a grant can move to its line now: nothing when the line is covered, its supplier can't be paid, or
@@ -357,24 +365,16 @@ contract Settlement is BillMoney, AccessManaged {
         return open < maximum ? uint48(open) : maximum;
     }
 
-    function _finishGrant(
+    function _moveGrant(
         GrantClaim calldata claim,
         BillKey key,
         BillState state,
         uint8 line,
         uint48 amount,
-        address wallet,
-        bytes32 ref
+        address wallet
     ) private {
-        BillState next = _stateByLines(key, claim.bill.blob);
-        bool touched = amount != 0 || Bill.creditCount(claim.bill.blob) != 0;
-        if (touched && next != state) CHARGES.setState(claim.bill.run, claim.bill.index, next);
-        if (amount == 0) {
-            emit BillSkipped(key, ref, state);
-            return;
-        }
         (uint256 supplier,) = Bill.line(claim.bill.blob, line);
-        emit GrantApplied(claim.batch, claim.index, key, line, SupplierId.wrap(uint16(supplier)), amount, next);
+        emit GrantApplied(claim.batch, claim.index, key, line, SupplierId.wrap(uint16(supplier)), amount, state);
         // Interaction
         uint256[] memory payees = _payees();
         payees.owe(supplier, amount);
@@ -479,7 +479,7 @@ contract Settlement is BillMoney, AccessManaged {
             SupplierId.wrap(uint16(supplier)),
             recipient,
             uint48(toPayer),
-            wallet,
+            toWelfare == 0 ? address(0) : wallet,
             uint48(toWelfare)
         );
         Leg[] memory legs = new Leg[]((toPayer != 0 ? 1 : 0) + (toWelfare != 0 ? 1 : 0));

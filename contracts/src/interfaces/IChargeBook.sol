@@ -49,7 +49,6 @@ interface IChargeBook {
     event BillSuperseded(BillKey indexed bill, uint32 indexed byRun);
 
     error ChargeBook_EmptyRun();
-    error ChargeBook_TooDeep(uint32 count);
     error ChargeBook_BadPeriod(uint32 period);
     error ChargeBook_SuppliersNotAscending(SupplierId supplier);
     error ChargeBook_UnknownTariffVersion(uint32 version);
@@ -61,6 +60,7 @@ interface IChargeBook {
     error ChargeBook_SupersededDiffer(uint32 run);
     error ChargeBook_SupersededNotAscending(BillKey bill);
     error ChargeBook_BillNotOpen(BillKey bill, BillState state);
+    error ChargeBook_OwnBill(BillKey bill);
     error ChargeBook_NoSuchBill(BillKey bill);
     error ChargeBook_WrongProof(BillKey bill);
     error ChargeBook_WrongMultiproof(uint32 run);

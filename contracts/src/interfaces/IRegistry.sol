@@ -111,5 +111,8 @@ interface IRegistry {
 
     function payoutOf(SupplierId supplier) external view returns (address payout, bool active);
 
+    /// @notice Whether a key is or was a source's.
+    function hadKey(uint32 source, address key) external view returns (bool);
+
     function source(uint32 id) external view returns (Source memory);
 }

@@ -41,7 +41,8 @@ interface IRouble is IERC20, IERC20Metadata, IERC20Permit {
     /// @notice Mints against a bank deposit, once for each reference. Bank only.
     function mint(address account, uint256 amount, bytes32 deposit) external;
 
-    /// @notice Burns the caller's tokens for a payout in money by the bank, once for each reference.
+    /// @notice Burns the caller's tokens for a payout in money by the bank, once for each reference of the
+    /// caller's own.
     function redeem(uint256 amount, bytes32 redemption) external;
 
     /// @notice Freezes an account. Bank only, under an act. The Registry is told, so that from this transaction on a

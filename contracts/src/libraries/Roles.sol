@@ -11,4 +11,6 @@ library Roles {
     uint64 internal constant AGENT = 6;
     uint64 internal constant GUARDIAN = 7;
     uint64 internal constant HOLDER = 8;
+    /// @dev Held by operators and guardians alike: a function has one role, and both may revoke a source.
+    uint64 internal constant REVOKER = 9;
 }
