@@ -394,6 +394,11 @@ class ChargeBookBillNotOpen(ContractError):
     state: BillState
 
 
+@_error("ChargeBook_OwnBill(BillKey bill)", 422, "A run can't replace a bill of its own; leave it out of the list.")
+class ChargeBookOwnBill(ContractError):
+    bill: BillKey
+
+
 @_error("ChargeBook_NoSuchBill(BillKey bill)", 404, "The run has no bill at this index.")
 class ChargeBookNoSuchBill(ContractError):
     bill: BillKey
@@ -624,6 +629,16 @@ class SettlementEmptyReference(ContractError):
 @_error("Settlement_LengthsDiffer()", 422, "Give one order for each bill.")
 class SettlementLengthsDiffer(ContractError):
     pass
+
+
+@_error(
+    "Settlement_BadBatch(uint256 length, uint256 used)",
+    422,
+    "The packed list of bills is cut short or too long; encode the batch anew.",
+)
+class SettlementBadBatch(ContractError):
+    length: int
+    used: int
 
 
 @_error(
