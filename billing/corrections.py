@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -162,7 +161,7 @@ def _credit_lines(
 
 def _services(stored: StoredBill) -> tuple[Service | None, ...]:
     """The service of each line that the chain sees, out of the document."""
-    by_line = {row.get("line"): row.get("service") for row in json.loads(stored.document)["lines"]}
+    by_line = {line: service for service, line in stored.services.items()}
     return tuple(by_line.get(place) for place in range(len(decode_bill(stored.blob).lines)))
 
 

@@ -225,6 +225,11 @@ class Inbox:
         """Says that items ended badly; the reason names the record and the remedy."""
         self._write(items, State.FAILED, final=final, slug=slug, reason=reason)
 
+    def waiting(self, items: Sequence[int], reason: str) -> None:
+        """Says what items wait for; they stay to be carried out."""
+        with self._writes.begin() as connection:
+            connection.execute(update(inbox).where(inbox.c.id.in_(items)).values(reason=reason))
+
     def unsettled(self, kind: str, *states: State, limit: int = 1000) -> list[Item]:
         """Items of a kind that are not over for good, in the order they came."""
         query = select(inbox).where(inbox.c.is_settled.is_(False), inbox.c.kind == kind).order_by(inbox.c.id)

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import structlog
 
-from billing.accounts import Accounts
-from billing.run import Run, Runs, RunStage, StoredBill, supplier_lines
-from contracts.client.files import FileStore
-from contracts.client.keyring import KeyRing
-from contracts.client.reader import Reader
-from contracts.client.sender import Outcome, Sender, UnknownIntent
+from billing.office import BILLER, Office
+from billing.run import Run, RunStage, StoredBill, supplier_lines
+from contracts.client.sender import Outcome
 from contracts.wire.calls import encode_activate, encode_propose
-from contracts.wire.errors import ContractError
 from contracts.wire.events import RunProposed
 from contracts.wire.files import LeafLine, encode_file
-from contracts.wire.ids import Hash, RunId
+from contracts.wire.ids import Hash, KeyId, RunId
 from contracts.wire.leaf import decode_bill, encode_supplier_line
 from contracts.wire.merkle import leaf_hash
 from contracts.wire.sealed import seal
@@ -29,15 +25,9 @@ _log = structlog.get_logger()
 class Poster:
     """Posts runs. ``step`` moves every run on as far as the chain lets it, and never waits."""
 
-    def __init__(
-        self, runs: Runs, register: Accounts, keyring: KeyRing, store: FileStore, reader: Reader, sender: Sender
-    ) -> None:
-        self._runs = runs
-        self._accounts = register
-        self._keyring = keyring
-        self._store = store
-        self._reader = reader
-        self._sender = sender
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._runs = office.runs
 
     def step(self, now: int) -> None:
         """One round; ``now`` is the latest block's time. Raises NodeError, FileError."""
@@ -48,17 +38,16 @@ class Poster:
 
     def activation(self, run: Run) -> Outcome | None:
         """What became of a run's activation; None while it was not mined."""
-        return _outcome(self._sender, _intent(run, "activate"))
+        return self._office.outcome(BILLER, intent_of(run, "activate"))
 
     # --- proposal ---
 
     def _propose(self, run: Run) -> None:
-        intent = _intent(run, "propose")
-        outcome = _outcome(self._sender, intent)
+        intent = intent_of(run, "propose")
+        outcome = self._office.outcome(BILLER, intent)
         if outcome is None:
             self._write_files(run)
-            data = encode_propose(run.proposal)
-            self._sender.submit(intent, self._reader.deployment.addresses["ChargeBook"], data)
+            self._office.submit(BILLER, intent, "ChargeBook", encode_propose(run.proposal))
         elif outcome.success:
             number = self._number_of(run, outcome)
             if number is not None:
@@ -68,7 +57,7 @@ class Poster:
             self._fail(run, f"the proposal of run {run.id} was refused: {outcome.error}")
 
     def _number_of(self, run: Run, outcome: Outcome) -> RunId | None:
-        for event in self._reader.events(outcome.block_number, outcome.block_number):
+        for event in self._office.events_of(outcome):
             if isinstance(event, RunProposed) and event.proposal.root == run.proposal.root:
                 return event.run
         return None  # the block was taken back in between; the sender finds it out and mines it again
@@ -76,36 +65,29 @@ class Poster:
     # --- activation ---
 
     def _activate(self, run: Run, now: int) -> None:
-        intent = _intent(run, "activate")
-        outcome = _outcome(self._sender, intent)
+        intent = intent_of(run, "activate")
+        outcome = self._office.outcome(BILLER, intent)
         if outcome is not None:
             self._settle(run, outcome)
             return
         if run.chain_run is None or not self._is_due(run, run.chain_run, now):
             return
         data = encode_activate(run.chain_run, run.superseded)
-        try:
-            self._reader.simulate(self._sender.address, "ChargeBook", data)
-        except ContractError as error:
-            if not self._is_queued(intent):
-                self._fail(run, f"run {run.chain_run} can't be activated: {error}")
+        if self._office.knows(BILLER, intent):
             return
-        self._sender.submit(intent, self._reader.deployment.addresses["ChargeBook"], data)
+        refusal = self._office.refusal(BILLER, "ChargeBook", data)
+        if refusal is not None:
+            self._fail(run, f"run {run.chain_run} can't be activated: {refusal}")
+        else:
+            self._office.submit(BILLER, intent, "ChargeBook", data)
 
     def _is_due(self, run: Run, number: RunId, now: int) -> bool:
-        root, _count, _state, activatable_at, _superseded = self._reader.view("ChargeBook", "runOf", number)
+        root, _count, _state, activatable_at, _superseded = self._office.reader.view("ChargeBook", "runOf", number)
         if bytes(root) != run.proposal.root:
             # A reorganisation gave the number to another run: look for ours again.
             self._runs.set_stage(run.id, RunStage.PREPARED)
             return False
         return now >= int(activatable_at)
-
-    def _is_queued(self, intent: str) -> bool:
-        try:
-            self._sender.outcome(intent)
-        except UnknownIntent:
-            return False
-        return True
 
     def _settle(self, run: Run, outcome: Outcome) -> None:
         if outcome.success:
@@ -122,20 +104,20 @@ class Poster:
 
     def _write_files(self, run: Run) -> None:
         leaves = self._runs.bills(run.id)
-        keys = {a.account: a.key_id for a in self._accounts.accounts([leaf.account for leaf in leaves])}
+        keys = {a.account: a.key_id for a in self._office.register.accounts([leaf.account for leaf in leaves])}
         lines = [self._leaf_line(leaf, keys[leaf.account]) for leaf in leaves]
         head = {**_head(run.proposal), "superseded_bills": [str(bill) for bill in run.superseded]}
-        if self._store.get("bills", run.proposal.root) is None:
-            self._store.put("bills", run.proposal.root, encode_file(head, lines))
+        if self._office.files.get("bills", run.proposal.root) is None:
+            self._office.files.put("bills", run.proposal.root, encode_file(head, lines))
         self._write_supplier_files(run, leaves)
 
-    def _leaf_line(self, leaf: StoredBill, key_id: bytes) -> LeafLine:
+    def _leaf_line(self, leaf: StoredBill, key_id: KeyId) -> LeafLine:
         name = leaf_hash(leaf.blob)
-        secret = self._keyring.secret(key_id)  # type: ignore[arg-type]
+        secret = self._office.keyring.secret(key_id)
         if secret is None:
             raise LookupError(f"the key of account {leaf.account} was destroyed; prepare the run without it")
         sealed = seal(secret, name, leaf.bill_id + leaf.salt + leaf.document)
-        return LeafLine(name, leaf.blob, key_id, sealed)  # type: ignore[arg-type]
+        return LeafLine(name, leaf.blob, key_id, sealed)
 
     def _write_supplier_files(self, run: Run, leaves: list[StoredBill]) -> None:
         own = supplier_lines(
@@ -153,18 +135,12 @@ class Poster:
                 "total_kopecks": total.total_kopecks,
             }
             data = encode_file(head, [LeafLine(leaf_hash(blob), blob) for blob in blobs])
-            self._store.put("lines", total.root, data)
+            self._office.files.put("lines", total.root, data)
 
 
-def _intent(run: Run, step: str) -> str:
+def intent_of(run: Run, step: str) -> str:
+    """The sender's name for a step of a run."""
     return f"run:{run.proposal.root.hex()}:{step}"
-
-
-def _outcome(sender: Sender, intent: str) -> Outcome | None:
-    try:
-        return sender.outcome(intent)
-    except UnknownIntent:
-        return None
 
 
 def _head(p: Proposal) -> dict[str, object]:

@@ -6,6 +6,7 @@ it leaves the house.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,6 +63,12 @@ class StoredBill:
     blob: bytes
     document: bytes
     original: BillKey | None
+
+    @property
+    def services(self) -> dict[str, int]:
+        """The line on the chain of each service that the document names."""
+        rows = json.loads(self.document)["lines"]
+        return {row["service"]: row["line"] for row in rows if row.get("service") and row["line"] is not None}
 
 
 @dataclass(frozen=True, slots=True)

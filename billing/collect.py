@@ -1,0 +1,56 @@
+"""The collector: one loop over the desks and the senders. It may be killed at any point and started again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from billing.agent_desk import AgentDesk
+from billing.grant_desk import GrantDesk
+from billing.office import Office
+from billing.order_desk import OrderDesk
+from billing.run_desk import RunDesk
+from contracts.client.rpc import NodeError
+
+_log = structlog.get_logger()
+
+PAUSE_S = 0.15
+LONGEST_PAUSE_S = 5.0
+
+
+class Collector:
+    """Carries out what the inbox holds."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._runs = RunDesk(office)
+        self._grants = GrantDesk(office)
+        self._orders = OrderDesk(office)
+        self._agent = AgentDesk(office)
+
+    def step(self) -> None:
+        """One round of every desk and sender. Raises NodeError where the node does not answer."""
+        self._office.forget_events()
+        now = self._office.reader.head().timestamp
+        for sender in self._office.senders.values():
+            sender.advance()
+        self._runs.step(now)
+        self._grants.step()
+        self._orders.step()
+        self._agent.step()
+        for sender in self._office.senders.values():
+            sender.advance()
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Rounds until ``stopped``. While the node is silent they come further and further apart."""
+        pause = PAUSE_S
+        while not stopped():
+            try:
+                self.step()
+                pause = PAUSE_S
+            except NodeError as error:
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+                _log.warning("collector.node", error=str(error), retry_s=pause)
+            time.sleep(pause)

@@ -1,0 +1,49 @@
+"""The billing process: ``python -m billing.main --home DIR --rpc URL``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from pathlib import Path
+from threading import Event
+
+import structlog
+
+from billing.collect import Collector
+from billing.office import AGENT, BILLER, RELAY, WELFARE, Office
+from contracts.client.rpc import Rpc
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Collects until it is told to stop. 0 when it was; other errors end it with their own message."""
+    parser = argparse.ArgumentParser(prog="billing.main", description="Bills runs and sends what the inbox holds.")
+    parser.add_argument("--home", type=Path, default=Path("var/local"))
+    parser.add_argument("--rpc", default="http://127.0.0.1:8545")
+    options = parser.parse_args(arguments)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    stop = Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    keys = {name: read_key(options.home, name) for name in (BILLER, RELAY, AGENT, WELFARE)}
+    office = Office.open(options.home, Rpc(options.rpc), keys)
+    structlog.get_logger().info("billing.started", home=str(options.home), chain=office.reader.deployment.chain_id)
+    Collector(office).run(stop.is_set)
+    return 0
+
+
+def read_key(home: Path, name: str) -> bytes:
+    """A party's private key. Raises FileNotFoundError, ValueError."""
+    path = home / "keys" / f"{name}.key"
+    key = bytes.fromhex(path.read_text().strip().removeprefix("0x"))
+    if len(key) != 32:
+        raise ValueError(f"{path} does not hold a private key of 32 bytes")
+    return key
+
+
+if __name__ == "__main__":
+    sys.exit(main())

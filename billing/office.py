@@ -1,0 +1,161 @@
+"""What every desk of the collector works with, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from billing.accounts import Accounts
+from billing.inbox import Inbox
+from billing.run import Runs, StoredBill
+from billing.store import database_url, open_database
+from billing.tariffs import Tariffs
+from contracts.client.deployments import Deployment
+from contracts.client.files import FileStore
+from contracts.client.keyring import KeyRing
+from contracts.client.reader import Reader
+from contracts.client.rpc import Rpc
+from contracts.client.sender import Outcome, Sender, UnknownIntent
+from contracts.wire.errors import ContractError
+from contracts.wire.events import Event
+from contracts.wire.ids import Address, BillKey, Hash
+from contracts.wire.merkle import Tree
+from contracts.wire.structs import ProvenBill
+from contracts.wire.typed_data import rouble_domain
+from ledger.queries import Ledger
+
+BILLER, RELAY, AGENT, WELFARE = "biller", "relay", "agent", "welfare"
+TREES_KEPT = 8
+
+
+class NoSuchBill(LookupError):
+    """No active or proposed run of ours has such a bill."""
+
+    def __init__(self, key: BillKey) -> None:
+        super().__init__(f"no bill {key} was posted from here; check its number")
+        self.key = key
+
+
+@dataclass(slots=True)
+class Office:
+    """Books, files, ledger, chain and keys. One process holds one."""
+
+    engine: Engine
+    register: Accounts
+    keyring: KeyRing
+    files: FileStore
+    tariffs: Tariffs
+    runs: Runs
+    inbox: Inbox
+    ledger: Ledger
+    reader: Reader
+    senders: Mapping[str, Sender]
+    _trees: dict[int, Tree] = field(default_factory=dict)
+    _events: dict[int, list[Event]] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, home: Path, rpc: Rpc, keys: Mapping[str, bytes]) -> Office:
+        """The office of a running town; ``keys`` holds biller, relay, agent and welfare. Raises WrongChain."""
+        deployment = Deployment.load(home / "deployment.json")
+        deployment.check(rpc)
+        engine = open_database(database_url(home))
+        keyring = KeyRing(home / "keyring.db")
+        files = FileStore(home / "billing" / "files")
+        return cls(
+            engine=engine,
+            register=Accounts(engine, keyring),
+            keyring=keyring,
+            files=files,
+            tariffs=Tariffs(engine, files),
+            runs=Runs(engine),
+            inbox=open_inbox(engine, deployment),
+            ledger=Ledger.open(home),
+            reader=Reader(rpc, deployment),
+            senders={
+                name: Sender(engine, rpc, deployment.chain_id, keys[name]) for name in (BILLER, RELAY, AGENT, WELFARE)
+            },
+        )
+
+    def address_of(self, contract: str) -> Address:
+        """Where a contract stands."""
+        return self.reader.deployment.addresses[contract]
+
+    # --- bills ---
+
+    def bill(self, key: BillKey) -> StoredBill:
+        """A bill as it was posted. Raises NoSuchBill."""
+        found = self.runs.bill(key)
+        if found is None:
+            raise NoSuchBill(key)
+        return found
+
+    def tree(self, run: int) -> Tree:
+        """The tree of a run of ours, kept for the next who asks."""
+        if run not in self._trees:
+            if len(self._trees) >= TREES_KEPT:
+                self._trees.pop(next(iter(self._trees)))
+            self._trees[run] = self.runs.tree(run)
+        return self._trees[run]
+
+    def proven(self, key: BillKey) -> ProvenBill:
+        """A bill with its proof. Raises NoSuchBill."""
+        stored = self.bill(key)
+        return ProvenBill(key.run, key.index, stored.blob, tuple(self.tree(stored.run).proof(key.index)))
+
+    # --- intents ---
+
+    def refusal(self, sender: str, contract: str, data: bytes) -> ContractError | None:
+        """Why a call would revert if it were sent now, or None."""
+        try:
+            self.reader.simulate(self.senders[sender].address, contract, data)
+        except ContractError as error:
+            return error
+        return None
+
+    def outcome(self, sender: str, intent: str) -> Outcome | None:
+        """What became of an intent; None where it was not mined, or never submitted."""
+        try:
+            return self.senders[sender].outcome(intent)
+        except UnknownIntent:
+            return None
+
+    def knows(self, sender: str, intent: str) -> bool:
+        """Whether an intent was submitted."""
+        try:
+            self.senders[sender].outcome(intent)
+        except UnknownIntent:
+            return False
+        return True
+
+    def submit(self, sender: str, intent: str, contract: str, data: bytes) -> None:
+        """Keeps a call to be sent, for good."""
+        self.senders[sender].submit(intent, self.address_of(contract), data)
+
+    def events_of(self, outcome: Outcome) -> Iterator[Event]:
+        """What a mined transaction wrote."""
+        if outcome.block_number not in self._events:
+            self._events[outcome.block_number] = self.reader.events(outcome.block_number, outcome.block_number)
+        yield from (e for e in self._events[outcome.block_number] if e.log.tx_hash == outcome.tx_hash)
+
+    def forget_events(self) -> None:
+        """Blocks are read anew from here on: one may have been replaced."""
+        self._events.clear()
+
+
+def open_inbox(engine: Engine, deployment: Deployment) -> Inbox:
+    """The inbox of a town, for whoever puts requests in."""
+    domain = rouble_domain(deployment.chain_id, deployment.addresses["Rouble"])
+    return Inbox(engine, domain, deployment.addresses["Settlement"])
+
+
+def transaction(outcome: Outcome) -> dict[str, object]:
+    """How a result names the transaction behind it."""
+    return {"tx": "0x" + outcome.tx_hash.hex(), "block": outcome.block_number}
+
+
+def hex_of(value: Hash | bytes) -> str:
+    """Bytes for people and for JSON."""
+    return "0x" + value.hex()

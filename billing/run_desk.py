@@ -1,0 +1,139 @@
+"""Carries out requests for runs and corrections, and what follows an activation by itself.
+
+A correction whose run can't be activated, since a payment came first, is decided again by the ledger as it then is.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from billing.inbox import Item, State
+from billing.office import RELAY, Office, transaction
+from billing.post import Poster
+from billing.prepare import NothingToBill, Preparer
+from billing.requests import CorrectionRequest, RunRequest
+from billing.run import Run, RunStage
+from billing.tariffs import UnknownDocument
+from contracts.client.sender import Outcome
+from contracts.wire.calls import encode_net, encode_refund
+from contracts.wire.ids import NO_ADDRESS, BillKey
+from contracts.wire.leaf import BillKind, decode_bill
+from contracts.wire.structs import SignedSplit
+
+_log = structlog.get_logger()
+
+DECISIONS = 5
+"""How often a correction is decided before it is given up: each time a payment raced it."""
+NO_SIGNATURE = SignedSplit(NO_ADDRESS, 0, 0, 0, b"")
+
+
+class RunDesk:
+    """Runs and corrections."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._poster = Poster(office)
+        self._preparer = Preparer(office.engine, office.register, office.keyring, office.tariffs, office.ledger)
+
+    def step(self, now: int) -> None:
+        """One round; ``now`` is the latest block's time."""
+        for kind in (RunRequest.kind, CorrectionRequest.kind):
+            for item in self._office.inbox.unsettled(kind, State.ACCEPTED):
+                self._start(item)
+        self._poster.step(now)
+        for kind in (RunRequest.kind, CorrectionRequest.kind):
+            for item in self._office.inbox.unsettled(kind, State.WORKING, State.DONE):
+                self._follow(item)
+
+    # --- start ---
+
+    def _start(self, item: Item) -> None:
+        if self._office.runs.of_item(item.id):  # the collector died between storing the run and saying so
+            self._office.inbox.working([item.id])
+            return
+        self._prepare(item)
+
+    def _prepare(self, item: Item) -> None:
+        inbox = self._office.inbox
+        try:
+            if isinstance(item.request, RunRequest):
+                self._preparer.bill_period(item.request, item.id)
+            elif isinstance(item.request, CorrectionRequest):
+                self._preparer.correct(item.request, item.id)
+        except NothingToBill as nothing:
+            if nothing.problems:
+                inbox.failed([item.id], "nothing-to-bill", str(nothing))
+            else:
+                inbox.done([item.id], {"bills": 0, "charged_kopecks": 0, "problems": {}})
+            return
+        except UnknownDocument as error:
+            inbox.failed([item.id], "unknown-tariff-document", str(error))
+            return
+        inbox.working([item.id])
+
+    # --- follow ---
+
+    def _follow(self, item: Item) -> None:
+        attempts = self._office.runs.of_item(item.id)
+        if not attempts:
+            return
+        run = attempts[-1]
+        if run.stage is RunStage.FAILED:
+            self._again(item, run, len(attempts))
+        elif run.stage is RunStage.ACTIVE:
+            self._after_activation(item, run)
+
+    def _again(self, item: Item, run: Run, attempts: int) -> None:
+        if not isinstance(item.request, CorrectionRequest) or attempts >= DECISIONS:
+            self._office.inbox.failed([item.id], "run-not-activated", run.reason or f"run {run.id} failed")
+            return
+        head = self._office.ledger.head()
+        if head is None or head.number < self._office.reader.head().number - 1:
+            self._office.inbox.working([item.id], "waits for the ledger to catch up, to be decided again")
+            return
+        _log.info("correction.decided_again", item=item.id, failed_run=run.id, reason=run.reason)
+        self._prepare(item)
+
+    def _after_activation(self, item: Item, run: Run) -> None:
+        outcome = self._poster.activation(run)
+        if outcome is None:  # a reorganisation took it back; the sender sends it again
+            self._office.inbox.working([item.id])
+            return
+        if not outcome.success:
+            self._office.runs.set_stage(run.id, RunStage.FAILED, reason=f"not activated: {outcome.error}")
+            return
+        self._net_and_write_off(run)
+        self._office.inbox.done([item.id], self._result(run, outcome), outcome.final)
+
+    def _result(self, run: Run, outcome: Outcome) -> dict[str, object]:
+        return {
+            "run": run.chain_run,
+            "bills": run.proposal.count,
+            "charged_kopecks": sum(s.total_kopecks for s in run.proposal.suppliers),
+            "superseded": [str(bill) for bill in run.superseded],
+            "problems": dict(run.problems),
+            "root": "0x" + run.proposal.root.hex(),
+            **transaction(outcome),
+        }
+
+    def _net_and_write_off(self, run: Run) -> None:
+        """Nets the prepayments that bills name, and carries out credits that need no money of a supplier's."""
+        if run.chain_run is None:
+            return
+        for leaf in self._office.runs.bills(run.id):
+            key, blob = BillKey(run.chain_run, leaf.index), decode_bill(leaf.blob)
+            if blob.credits:
+                self._once(f"net:{run.proposal.root.hex()}:{leaf.index}", encode_net(self._office.proven(key)))
+            if blob.kind is BillKind.CREDIT_NOTE and blob.original is not None:
+                note, bill = self._office.proven(key), self._office.proven(blob.original)
+                for place, line in enumerate(blob.lines):
+                    if line.amount_kopecks:
+                        data = encode_refund(note, bill, place, NO_ADDRESS, NO_ADDRESS, NO_SIGNATURE)
+                        self._once(f"writeoff:{run.proposal.root.hex()}:{leaf.index}:{place}", data)
+
+    def _once(self, intent: str, data: bytes) -> None:
+        """Sends a call that anyone may make, once, if it would do anything: without it the next payment nets, and a
+        credit that needs money waits for the supplier's signature."""
+        if self._office.knows(RELAY, intent) or self._office.refusal(RELAY, "Settlement", data) is not None:
+            return
+        self._office.submit(RELAY, intent, "Settlement", data)
