@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -104,4 +105,4 @@ def show_json(value: object) -> None:
 
 def fail(error: BaseException) -> None:
     """Says what went wrong, in the error's own words."""
-    err.print(f"[bold red]{type(error).__name__}[/bold red]: {error}", highlight=False)
+    err.print(f"[bold red]{type(error).__name__}[/bold red]: {escape(str(error))}", highlight=False, soft_wrap=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
+from typer._click.exceptions import ClickException
 
 from scripts.cli import bench, bill, demo, fsck, oracle, pay, statement, subsidy, up
 from scripts.cli.console import fail
@@ -31,23 +32,19 @@ _cli.command("bench")(bench.bench)
 def app() -> int:
     """Runs the command line; returns the exit code: 0 only when all is well."""
     try:
-        _cli(standalone_mode=False)
-    except typer.Exit as leaving:
-        return leaving.exit_code
+        code = _cli(standalone_mode=False)
     except typer.Abort:
         return 130
     except KeyboardInterrupt:
         return 130
     except Exception as error:
         return _explain(error)
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _explain(error: Exception) -> int:
-    """Usage errors say how to ask; the rest name the record and the remedy in their own words."""
-    import click
-
-    if isinstance(error, click.ClickException):
+    """Usage errors show how to ask; the rest name the record and the remedy in their own words."""
+    if isinstance(error, ClickException):
         error.show(sys.stderr)
         return error.exit_code
     fail(error)

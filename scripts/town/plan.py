@@ -83,6 +83,11 @@ class Flat:
         return bool(self.meters)
 
     @property
+    def wallet(self) -> str:
+        """Name of the key of a resident who pays from a wallet."""
+        return f"wallet-{self.account}"
+
+    @property
     def registered(self) -> int:
         """Residents in the register at first: one too many in the flat whose bill is corrected later."""
         return self.residents + 1 if self.overcharged else self.residents

@@ -1,0 +1,136 @@
+"""``kopeck bill``: runs, corrections, and the bills themselves."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from billing.requests import CorrectionRequest, RunRequest
+from contracts.wire.ids import BillKey, Period
+from ledger.queries.views import BillView
+from scripts.cli.books import Books, open_town
+from scripts.cli.console import out, show, show_json
+from scripts.cli.options import HomeOption, JsonOption
+from scripts.home import DEFAULT_HOME
+
+group = typer.Typer(help="Billing runs, corrections and bills.", no_args_is_help=True)
+MonthArgument = Annotated[str, typer.Argument(help="The month, YYYY-MM.")]
+
+
+class NoSuchBill(LookupError):
+    """The ledger has no such bill."""
+
+    def __init__(self, key: BillKey) -> None:
+        super().__init__(f"no bill {key} in the ledger; `kopeck bill list MONTH` names those there are")
+
+
+@group.command("run")
+def run(month: MonthArgument, home: HomeOption = DEFAULT_HOME) -> None:
+    """Asks billing to bill a month: every account that has no bill for it yet."""
+    period = Period.parse(month)
+    item = open_town(home).inbox.put(f"kopeck bill run {period}", RunRequest(period))
+    out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")
+
+
+@group.command("correct")
+def correct(
+    month: MonthArgument,
+    accounts: Annotated[list[str], typer.Argument(help="Accounts to work out again.")],
+    act: Annotated[str, typer.Option(help="The act behind the correction.")],
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Works out a month again for some accounts, and corrects what differs."""
+    period = Period.parse(month)
+    request = CorrectionRequest(period, tuple(accounts), act)
+    item = open_town(home).inbox.put(f"kopeck bill correct {period} {act}", request)
+    out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")
+
+
+@group.command("runs")
+def runs(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """Lists the billing runs."""
+    rows = [
+        {
+            "run": int(view.run),
+            "period": str(view.period),
+            "state": view.state.value,
+            "bills": view.count,
+            "tariffs": view.tariff_version,
+            "final": view.is_final,
+            "root": "0x" + view.root.hex(),
+        }
+        for view in open_town(home).ledger.runs()
+    ]
+    show(rows, as_json, "billing runs")
+
+
+@group.command("list")
+def list_bills(month: MonthArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """Lists a month's bills and notes."""
+    town = open_town(home)
+    period = Period.parse(month)
+    rows = [_summary(view) for run in town.ledger.runs(period) for view in town.ledger.bills_of_run(run.run)]
+    show(rows, as_json, f"bills of {period}")
+
+
+@group.command("show")
+def show_bill(
+    bill: Annotated[str, typer.Argument(help="RUN-INDEX, e.g. 1-17.")],
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Shows a bill: its lines, what moved on each, every receipt."""
+    town = open_town(home)
+    key = BillKey.parse(bill)
+    view = town.ledger.bill(key)
+    if view is None:
+        raise NoSuchBill(key)
+    lines = [
+        {
+            "line": line.line,
+            "supplier": int(line.supplier),
+            "charged_kopecks": line.charged_kopecks,
+            "paid_kopecks": line.paid_kopecks,
+            "granted_kopecks": line.granted_kopecks,
+            "netted_kopecks": line.netted_kopecks,
+            "written_off_kopecks": line.written_off_kopecks,
+            "refunded_kopecks": line.refunded_kopecks,
+            "open_kopecks": line.open_kopecks,
+        }
+        for line in view.lines
+    ]
+    receipts = _receipts(town, key)
+    if as_json:
+        document = json.loads(view.document) if view.document else None
+        show_json({**_summary(view), "lines": lines, "receipts": receipts, "document": document})
+        return
+    show(lines, False, f"bill {key}: {view.state.name.lower()}, {view.period}")
+    show(receipts, False, "where every kopeck went")
+
+
+def _summary(view: BillView) -> dict[str, object]:
+    return {
+        "bill": str(view.key),
+        "kind": view.kind.name.lower(),
+        "state": view.state.name.lower(),
+        "charged_kopecks": view.charged_kopecks,
+        "open_kopecks": view.open_kopecks,
+        "final": view.is_final,
+    }
+
+
+def _receipts(town: Books, key: BillKey) -> list[dict[str, object]]:
+    return [
+        {
+            "kind": receipt.kind.value,
+            "line": leg.line,
+            "supplier": int(leg.supplier),
+            "amount_kopecks": leg.amount_kopecks,
+            "block": receipt.block_number,
+            "transaction": "0x" + receipt.tx_hash.hex(),
+        }
+        for receipt in town.ledger.receipts(key)
+        for leg in receipt.legs
+    ]

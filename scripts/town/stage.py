@@ -1,0 +1,143 @@
+"""What every scene of the play uses: the plan, the running services, and each party's own door."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from billing.accounts import Accounts
+from billing.inbox import Inbox, Item
+from billing.requests import Request
+from billing.store import database_url, open_database
+from billing.tariffs import Tariffs
+from contracts.client.deployments import Deployment
+from contracts.client.files import FileStore
+from contracts.client.keyring import KeyRing
+from contracts.client.reader import Reader
+from contracts.client.rpc import Rpc
+from contracts.wire.ids import BillState, Period, Service, bill_id
+from contracts.wire.leaf import BillKind
+from contracts.wire.typed_data import Domain, rouble_domain
+from ledger.queries import Ledger
+from ledger.queries.views import BillView, RunState
+from scripts.home import Home
+from scripts.town.parties import Parties
+from scripts.town.plan import Town
+from scripts.town.running import Running
+
+WAIT_S = 300.0
+
+
+class RequestFailed(RuntimeError):
+    """Billing could not do what the play asked of it."""
+
+    def __init__(self, item: Item) -> None:
+        super().__init__(f"{item.kind} {item.client_key!r} failed: {item.reason}")
+        self.item = item
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The doors of one running town."""
+
+    town: Town
+    home: Home
+    running: Running
+    deployment: Deployment
+    reader: Reader
+    parties: Parties
+    accounts: Accounts
+    tariffs: Tariffs
+    inbox: Inbox
+    ledger: Ledger
+    keyring: KeyRing
+
+    @classmethod
+    def of(cls, town: Town, running: Running) -> Stage:
+        """The stage of a town whose chain runs and whose contracts are deployed."""
+        home = running.home
+        deployment = Deployment.load(home.deployment)
+        rpc = Rpc(running.ports.rpc_url)
+        engine = open_database(database_url(home.root))
+        keyring = KeyRing(home.root / "keyring.db")
+        domain = rouble_domain(deployment.chain_id, deployment.addresses["Rouble"])
+        return cls(
+            town,
+            home,
+            running,
+            deployment,
+            Reader(rpc, deployment),
+            Parties(home, rpc, deployment),
+            Accounts(engine, keyring),
+            Tariffs(engine, FileStore(home.folder("billing") / "files")),
+            Inbox(engine, domain, deployment.addresses["Settlement"]),
+            Ledger.open(home.root),
+            keyring,
+        )
+
+    @property
+    def domain(self) -> Domain:
+        """Of everything that moves a payer's money."""
+        return rouble_domain(self.deployment.chain_id, self.deployment.addresses["Rouble"])
+
+    def until(self, ready: Callable[[], bool], what: str) -> None:
+        """Waits; raises NotReady or ProcessDied."""
+        self.running.supervisor.until(ready, what, WAIT_S, 0.1)
+
+    def ask(self, client_key: str, request: Request) -> Item:
+        """Puts a request into billing's inbox; the same key again is the same request."""
+        return self.inbox.put(client_key, request)
+
+    def finish(self, items: Iterable[Item], what: str, done: Callable[[int], None] = lambda _count: None) -> list[Item]:
+        """Waits until billing is through with requests. Raises RequestFailed."""
+        left = {item.id for item in items}
+        ended: dict[int, Item] = {}
+
+        def over() -> bool:
+            for number in sorted(left - set(ended)):
+                item = self.inbox.get(number)
+                if item is None or not item.is_over:
+                    break
+                if item.reason is not None and item.result is None:
+                    raise RequestFailed(item)
+                ended[number] = item
+            done(len(ended))
+            return len(ended) == len(left)
+
+        self.until(over, what)
+        return [ended[number] for number in sorted(ended)]
+
+    def bills(self, period: Period) -> Mapping[str, BillView]:
+        """By account the bill of a period that is in force: of an active run and not superseded; notes left out."""
+        views = {
+            view.bill_id: view
+            for run in self.ledger.runs(period)
+            if run.state is RunState.ACTIVE and run.is_indexed
+            for view in self.ledger.bills_of_run(run.run)
+            if view.kind is BillKind.BILL and view.state is not BillState.SUPERSEDED
+        }
+        out: dict[str, BillView] = {}
+        for account in self.accounts.accounts():
+            secret = self.keyring.secret(account.key_id)
+            for revision in range(4):
+                view = None if secret is None else views.get(bill_id(secret, period, revision))
+                if view is not None:
+                    out[account.account] = view
+        return out
+
+    def bill(self, account: str, period: Period) -> BillView:
+        """An account's bill in force. Raises LookupError."""
+        found = self.bills(period).get(account)
+        if found is None:
+            raise LookupError(f"account {account} has no bill for {period}; see the run's log")
+        return found
+
+    def charged_for(self, bill: BillView, service: Service) -> int:
+        """Kopecks that a bill charges for a service, by its own document; 0 where it has no such line."""
+        document = json.loads(bill.document or b"{}")
+        return sum(
+            bill.lines[place].charged_kopecks
+            for place, line in enumerate(document.get("lines", []))
+            if line["service"] == service.name.lower()
+        )
