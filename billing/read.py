@@ -1,0 +1,95 @@
+"""The read door for the API: which account has which bills, their documents, and the register behind them.
+
+Sums are the ledger's to tell; here is what billing alone knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from billing.accounts import Account, Accounts
+from billing.domain.household import House
+from billing.inbox import Inbox
+from billing.office import open_inbox
+from billing.run import Run, Runs, RunStage
+from billing.store import database_url, open_database
+from contracts.client.deployments import Deployment
+from contracts.client.files import FileStore
+from contracts.client.keyring import KeyRing
+from contracts.wire.ids import BillKey, Hash, RunId
+
+
+class BillingRead:
+    """Reads of billing's books. Opens the same database as the collector, in another process."""
+
+    def __init__(self, engine: Engine, keyring: KeyRing, files: FileStore) -> None:
+        self._accounts = Accounts(engine, keyring)
+        self._runs = Runs(engine)
+        self.files = files
+
+    @classmethod
+    def open(cls, home: Path) -> BillingRead:
+        """The read door of a running town."""
+        engine = open_database(database_url(home))
+        return cls(engine, KeyRing(home / "keyring.db"), FileStore(home / "billing" / "files"))
+
+    # --- accounts ---
+
+    def accounts(self) -> list[Account]:
+        """All accounts."""
+        return self._accounts.accounts()
+
+    def account(self, account: str) -> Account | None:
+        """One account."""
+        found = self._accounts.accounts([account])
+        return found[0] if found else None
+
+    def house_of(self, account: str) -> House | None:
+        """The house of an account."""
+        found = self.account(account)
+        return None if found is None else self._accounts.houses().get(found.house)
+
+    def zone_of(self, account: str) -> str | None:
+        """IANA zone of the account's house; None where there is no such account."""
+        house = self.house_of(account)
+        return None if house is None else house.zone
+
+    # --- bills ---
+
+    def bills_of(self, account: str) -> Sequence[BillKey]:
+        """Keys of an account's bills and notes in active runs, the oldest first."""
+        return [
+            key for key, _, run in self._runs.of_account(account) if key is not None and run.stage is RunStage.ACTIVE
+        ]
+
+    def account_of(self, bill: BillKey) -> str | None:
+        """Whose bill it is."""
+        stored = self._runs.bill(bill)
+        return None if stored is None else stored.account
+
+    def document_of(self, bill: BillKey) -> bytes | None:
+        """A bill's document, the very bytes that its commitment holds."""
+        stored = self._runs.bill(bill)
+        return None if stored is None else stored.document
+
+    # --- runs ---
+
+    def run(self, run: RunId) -> Run | None:
+        """A run by its number on the chain, with the accounts that it could not bill and why."""
+        return self._runs.of_chain(run)
+
+    def lines_file(self, root: Hash) -> bytes | None:
+        """A supplier's own lines of a run, by their root."""
+        return self.files.get("lines", root)
+
+    def tariff_document(self, name: Hash) -> bytes | None:
+        """A tariff document by its hash; anyone may have it."""
+        return self.files.get("tariffs", name)
+
+
+def inbox_of(home: Path) -> Inbox:
+    """The inbox of a running town, for whoever puts requests in from another process."""
+    return open_inbox(open_database(database_url(home)), Deployment.load(home / "deployment.json"))
