@@ -18,6 +18,13 @@ import {Trees} from "./Trees.sol";
 
 /// @title Runs, bills, grants and orders as the off-chain side makes them
 abstract contract Billing is Town {
+    /// @dev One bill of an agent's batch, before it is packed.
+    struct BatchBill {
+        uint32 index;
+        uint48 maximum;
+        bytes blob;
+    }
+
     mapping(uint32 run => bytes[]) internal blobsOf;
     mapping(uint32 batch => bytes[]) internal grantsOf;
     uint256 private _salt;
@@ -95,11 +102,11 @@ abstract contract Billing is Town {
 
     function hashKeys(BillKey[] memory keys) internal pure returns (bytes32) {
         if (keys.length == 0) return 0;
-        bytes memory packed;
+        bytes memory joined;
         for (uint256 i = 0; i < keys.length; ++i) {
-            packed = bytes.concat(packed, bytes8(BillKey.unwrap(keys[i])));
+            joined = bytes.concat(joined, bytes8(BillKey.unwrap(keys[i])));
         }
-        return keccak256(packed);
+        return keccak256(joined);
     }
 
     function proven(uint32 run, uint32 index) internal view returns (ProvenBill memory) {
@@ -124,16 +131,26 @@ abstract contract Billing is Town {
     function batchOf(uint32 run, uint32[] memory indices)
         internal
         view
-        returns (bytes memory bills, bytes32[] memory multiproof)
+        returns (BatchBill[] memory bills, bytes32[] memory multiproof)
     {
         bytes[] memory blobs = blobsOf[run];
+        bills = new BatchBill[](indices.length);
         uint256[] memory places = new uint256[](indices.length);
         for (uint256 i = 0; i < indices.length; ++i) {
-            bytes memory blob = blobs[indices[i]];
-            bills = abi.encodePacked(bills, indices[i], type(uint48).max, uint16(blob.length), blob);
+            bills[i] = BatchBill(indices[i], type(uint48).max, blobs[indices[i]]);
             places[i] = indices[i];
         }
         multiproof = Trees.multiproof(_leaves(blobs), places);
+    }
+
+    /// @notice docs/protocol.md §6: index (4) ‖ maximum (6) ‖ length of the blob (2) ‖ blob.
+    function packed(BatchBill[] memory bills) internal pure returns (bytes memory list) {
+        for (uint256 i = 0; i < bills.length; ++i) {
+            BatchBill memory bill = bills[i];
+            list = bytes.concat(
+                list, abi.encodePacked(bill.index, bill.maximum, uint16(bill.blob.length), bill.blob)
+            );
+        }
     }
 
     // --- grants ---

@@ -111,7 +111,7 @@ abstract contract Town is Test {
         _allow(address(registry), Registry.rotateSource.selector, Roles.OPERATOR);
         _allow(address(registry), Registry.registerMeter.selector, Roles.OPERATOR);
         _allow(address(registry), Registry.registerMeters.selector, Roles.OPERATOR);
-        _allow(address(registry), Registry.revokeSource.selector, REVOKER);
+        _allow(address(registry), Registry.revokeSource.selector, Roles.REVOKER);
         _allow(address(registry), Registry.cancelPayout.selector, Roles.GUARDIAN);
         _allow(address(registry), Registry.cancelSupplierKey.selector, Roles.GUARDIAN);
         _allow(address(anchor), ReadingAnchor.acknowledge.selector, Roles.HOLDER);
@@ -134,12 +134,9 @@ abstract contract Town is Test {
         manager.grantRole(Roles.AGENT, otherAgent, 0);
         manager.grantRole(Roles.GUARDIAN, guardian, 0);
         manager.grantRole(Roles.HOLDER, holder, 0);
-        manager.grantRole(REVOKER, operator, 0);
-        manager.grantRole(REVOKER, guardian, 0);
+        manager.grantRole(Roles.REVOKER, operator, 0);
+        manager.grantRole(Roles.REVOKER, guardian, 0);
     }
-
-    /// @dev One function has one role, and both the operator and the guardian may revoke a source.
-    uint64 internal constant REVOKER = 9;
 
     function _allow(address target, bytes4 selector, uint64 role) private {
         bytes4[] memory selectors = new bytes4[](1);
