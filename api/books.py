@@ -120,7 +120,9 @@ class LedgerBooks:
         if view is None or account is None or not _is_shown(view):
             return None
         names = _Names(self._ledger, self._people)
-        lines = _lines(view, self._explanations(bill, len(view.lines)), self._services(view), names)
+        document = self._document(bill)
+        rows = {row["line"]: row for row in document.get("lines", []) if row["line"] is not None}
+        lines = [_line(line, rows.get(line.line, {}), names) for line in view.lines]
         benefits = [self._benefit(grant, view) for grant in self._ledger.grants(bill)]
         receipts = [_receipt(receipt, names) for receipt in self._ledger.receipts(bill)]
         return Bill(
@@ -135,6 +137,8 @@ class LedgerBooks:
             lines=lines,
             benefits=benefits,
             receipts=receipts,
+            act=document.get("act"),
+            without_charge=[row["service"] for row in document.get("lines", []) if row["line"] is None],
             original=str(view.original) if view.original is not None else None,
             notes=[str(note) for note in view.notes if self._is_active(note)],
         )
@@ -241,20 +245,9 @@ class LedgerBooks:
                 return _hex(receipt.tx_hash)
         return None
 
-    def _document_lines(self, bill: BillKey) -> list[dict[str, Any]]:
+    def _document(self, bill: BillKey) -> dict[str, Any]:
         data = self._register.document_of(bill)
-        return [] if data is None else list(json.loads(data).get("lines", []))
-
-    def _explanations(self, bill: BillKey, count: int) -> list[Explanation | None]:
-        found = [_explanation(line) for line in self._document_lines(bill)]
-        return found + [None] * (count - len(found))
-
-    def _services(self, view: BillView) -> list[str]:
-        """Service of each line: the bill's own document says it, or that of the bill which a credit note corrects."""
-        own = [str(line["service"]) for line in self._document_lines(view.key) if "service" in line]
-        if len(own) < len(view.lines) and view.original is not None:
-            own = [str(line["service"]) for line in self._document_lines(view.original) if "service" in line]
-        return own + ["housing"] * (len(view.lines) - len(own))
+        return {} if data is None else dict(json.loads(data))
 
 
 class _Names:
@@ -303,21 +296,13 @@ def _summary(view: BillView, account: str) -> dict[str, Any]:
     }
 
 
-def _lines(
-    view: BillView, explanations: Sequence[Explanation | None], services: Sequence[str], names: _Names
-) -> list[Line]:
-    return [
-        _line(line, explanation, service, names.supplier(line.supplier))
-        for line, explanation, service in zip(view.lines, explanations, services, strict=True)
-    ]
-
-
-def _line(line: LineView, explanation: Explanation | None, service: str, name: str) -> Line:
+def _line(line: LineView, row: Mapping[str, Any], names: _Names) -> Line:
+    """A line as the chain has it, with what the bill's document says of it: in a note, how it stands now."""
     return Line(
         line=line.line,
-        service=service,
+        service=row.get("service") or "unknown",
         supplier=line.supplier,
-        supplier_name=name,
+        supplier_name=names.supplier(line.supplier),
         charged_kopecks=line.charged_kopecks,
         paid_kopecks=line.paid_kopecks,
         granted_kopecks=line.granted_kopecks,
@@ -325,7 +310,7 @@ def _line(line: LineView, explanation: Explanation | None, service: str, name: s
         written_off_kopecks=line.written_off_kopecks,
         refunded_kopecks=line.refunded_kopecks,
         open_kopecks=line.open_kopecks,
-        explanation=explanation,
+        explanation=_explanation(row.get("now") or row),
     )
 
 

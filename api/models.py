@@ -204,6 +204,8 @@ class Bill(BillSummary):
     lines: list[Line]
     benefits: list[Benefit]
     receipts: list[Receipt]
+    act: str | None = Field(description="the act behind a correction")
+    without_charge: list[str] = Field(description="services that came to nothing this month")
     original: BillName | None
     notes: list[BillName]
 
@@ -302,7 +304,11 @@ class Item(Model):
     account: str | None = None
     supplier: int | None = None
     maximum_kopecks: Kopecks | None = None
+    paid_kopecks: Kopecks | None = Field(None, description="what was really taken: never more than the maximum")
     tx_hash: Hex32 | None = None
+    block_number: int | None = None
+    finalised: bool = Field(False, description="nothing can change this end any more")
+    slug: str | None = Field(None, description="why it failed, as a problem's type")
     reason: str | None = None
 
 

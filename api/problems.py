@@ -8,12 +8,15 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import ClassVar
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from contracts.wire.errors import ContractError
+
+log = structlog.get_logger()
 
 TYPE_BASE = "https://kopeck.invalid/problems/"
 MEDIA_TYPE = "application/problem+json"
@@ -210,5 +213,5 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        del error  # the server logs the traceback; the caller gets none of it
+        log.error("request failed", path=request.url.path, exc_info=error)
         return answer(Unexpected("the request could not be finished"), request.url.path)

@@ -79,7 +79,11 @@ def _model(item: Item) -> ItemModel:
         account=request.account if isinstance(request, Prepayment) else None,
         supplier=request.supplier if isinstance(request, Prepayment) else None,
         maximum_kopecks=_sum(item),
-        tx_hash=str(result["tx_hash"]) if "tx_hash" in result else None,
+        paid_kopecks=_whole(result.get("paid_kopecks")),
+        tx_hash=str(result["tx"]) if "tx" in result else None,
+        block_number=_whole(result.get("block")),
+        finalised=item.is_settled,
+        slug=item.slug,
         reason=item.reason,
     )
 
@@ -93,3 +97,7 @@ def _sum(item: Item) -> int | None:
     if isinstance(request, PayOrder):
         return request.authorization.maximum_kopecks
     return None
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None

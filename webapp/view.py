@@ -73,8 +73,8 @@ class Visit:
     @cached_property
     def language(self) -> str:
         """The language asked for now, or chosen before, or Russian."""
-        asked = self.request.query_params.get("lang") or self.request.cookies.get(LANGUAGE_COOKIE)
-        return asked if asked in LANGUAGES else DEFAULT_LANGUAGE
+        asked = (self.request.query_params.get("lang"), self.request.cookies.get(LANGUAGE_COOKIE))
+        return next((language for language in asked if language in LANGUAGES), None) or DEFAULT_LANGUAGE
 
     @cached_property
     def texts(self) -> Texts:

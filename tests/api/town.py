@@ -90,6 +90,7 @@ def line_document() -> dict[str, Any]:
         "source": "concentrator",
     }
     return {
+        "line": 0,
         "service": "electricity",
         "supplier": 1,
         "method": "meter",
@@ -208,7 +209,7 @@ class TownLedger:
     def run(self, run: RunId) -> RunView:
         return self.runs()[run - 1]
 
-    def proof(self, key: BillKey) -> list[Hash]:
+    def proof(self, _key: BillKey) -> list[Hash]:
         return [hash_of(0x91), hash_of(0x92)]
 
     def statement(self, supplier: SupplierId, first_ts: int, last_ts: int) -> list[StatementRow]:
@@ -217,7 +218,7 @@ class TownLedger:
         )
         return [row] if first_ts <= row.timestamp <= last_ts else []
 
-    def balance(self, wallet: Address) -> int:
+    def balance(self, _wallet: Address) -> int:
         return 777_700
 
     def _run(self, run: RunId, state: RunState) -> RunView:
@@ -268,14 +269,9 @@ def make_town(folder: Path) -> Town:
     engine = open_database(f"sqlite:///{folder / 'api.db'}")
     people = People(engine, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     _populate(people)
-    register = TownRegister(
-        {
-            key: json.dumps(
-                {"lines": [line_document(), {"service": "cold_water"}, {"service": "solid_waste"}]}
-            ).encode()
-            for key in (MINE, PAID, OTHERS)
-        }
-    )
+    names = ((1, "cold_water"), (2, "solid_waste"), (None, "heating"))
+    lines = [line_document(), *({"line": place, "service": service} for place, service in names)]
+    register = TownRegister({key: json.dumps({"lines": lines}).encode() for key in (MINE, PAID, OTHERS)})
     inbox = Inbox(
         open_billing(f"sqlite:///{folder / 'billing.db'}"), rouble_domain(CHAIN_ID, ROUBLE), bytes(SETTLEMENT)
     )

@@ -12,7 +12,6 @@ from webapp.formatters import Formatter
 from webapp.view import Visit, show
 
 ARRIVED = {"payment", "grant", "prepayment"}
-READINGS_SHOWN = 4
 SYMBOL = re.compile(r"[A-Za-z]\w*")
 
 
@@ -51,7 +50,6 @@ async def show_bill(visit: Visit) -> Response:
         bill=bill,
         suppliers=received_by_supplier(bill),
         with_numbers=with_numbers,
-        READINGS_SHOWN=READINGS_SHOWN,
     )
 
 

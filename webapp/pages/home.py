@@ -20,7 +20,8 @@ async def home(visit: Visit) -> Response:
         return visit.page("suppliers.html", me=me, suppliers=found["suppliers"])
     accounts = (await visit.api.get("/v1/accounts"))["accounts"]
     status = await visit.api.get("/v1/status")
-    return visit.page("home.html", me=me, accounts=accounts, status=status)
+    zone = accounts[0]["zone"] if accounts else "UTC"
+    return visit.page("home.html", zone=zone, me=me, accounts=accounts, status=status)
 
 
 routes = [Route("/", show(home), methods=["GET"])]
