@@ -1,0 +1,30 @@
+"""One Anvil with the contracts for the folder; each test starts from the snapshot after deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.client.files import FileStore
+from contracts.client.keyring import KeyRing
+from tests.billing.stage import Stage
+from tests.client.chain import anvil
+from tests.ledger.indexed import Indexed
+from tests.ledger.town import Town
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with anvil() as node:
+        yield Town.build(node.rpc, tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture
+def stage(built: Town, tmp_path: Path) -> Iterator[Stage]:
+    """A town with nothing but its contracts, and billing beside it."""
+    snapshot = built.rpc.call("evm_snapshot")
+    town = Town(built.rpc, built.reader, FileStore(tmp_path / "served"), KeyRing(tmp_path / "keyring.db"))
+    yield Stage(town, Indexed(town, tmp_path), tmp_path)
+    built.rpc.call("evm_revert", snapshot)
