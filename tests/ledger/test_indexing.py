@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-from sqlalchemy import Engine
-
-from contracts.client.files import FileStore
+from contracts.wire.calls import encode_set_supplier_active
+from contracts.wire.files import Erasure, LeafLine, encode_file, parse_file
 from contracts.wire.ids import BillState, Hash, KeyId, MeterId, Reference, SourceClass, SupplierId, Tag
 from contracts.wire.leaf import (
     BillKind,
@@ -17,56 +13,17 @@ from contracts.wire.leaf import (
     Profile,
     Quality,
     RegisterReading,
+    reading_blob,
 )
-from contracts.wire.merkle import leaf_hash, root_of
+from contracts.wire.merkle import Tree, leaf_hash, root_of
 from contracts.wire.units import Unit
-from ledger.errors import ChainMoved
-from ledger.follow import Follower
-from ledger.fsck import check_against_chain, rebuild
-from ledger.ingest import Ingestor
-from ledger.queries import Ledger
+from ledger.models import ClosedState
 from ledger.queries.views import ReceiptKind
-from ledger.store import open_database
+from tests.ledger.indexed import Indexed
 from tests.ledger.town import Draft, PostedRun, Town, bytes_of
 
 KEY = KeyId(bytes_of("account", 16))
 METER = MeterId(bytes_of("meter", 16))
-
-
-class Indexed:
-    """A ledger that follows the town."""
-
-    def __init__(self, town: Town, folder: Path) -> None:
-        self.town = town
-        self.engine: Engine = open_database(f"sqlite:///{folder / 'ledger.db'}")
-        self.follower = Follower(self.engine, town.reader, town.reader.deployment.first_block)
-        self.ingestor = Ingestor(self.engine, FileStore(folder / "copies"), town.files, town.keys)
-        self.ledger = Ledger(self.engine, town.keys)
-
-    def sync(self) -> Ledger:
-        while True:
-            try:
-                self.follower.catch_up()
-                break
-            except ChainMoved:
-                continue
-        self.ingestor.run(is_patient=False)
-        return self.ledger
-
-    def assert_right(self) -> None:
-        """Equal to the contracts and to a rebuild; and no kopeck lost."""
-        assert check_against_chain(self.engine, self.town.reader) == []
-        town = self.town
-        report = rebuild(self.engine, town.reader, town.reader.deployment.first_block, town.files, town.keys)
-        assert report.differences == ()
-        assert report.is_equal
-        assert self.ledger.totals().is_conserved
-        assert self.ledger.faults() == []
-
-
-@pytest.fixture
-def indexed(town: Town, tmp_path: Path) -> Indexed:
-    return Indexed(town, tmp_path)
 
 
 def register(taken_at: int, value: int, quality: Quality = Quality.MEASURED) -> RegisterReading:
@@ -150,8 +107,6 @@ class TestPayments:
         two_suppliers(town)
         town.mint("agent", 50_000, "d1")
         run = posted(town, ((1, 1_000), (2, 2_000)))
-        from contracts.wire.calls import encode_set_supplier_active
-
         town.send("operator", "Registry", encode_set_supplier_active(SupplierId(2), False))
         town.pay("agent", run, 0)
         ledger = indexed.sync()
@@ -172,7 +127,7 @@ class TestBenefits:
         prepayment = town.prepay("agent", SupplierId(1), 700, Tag(bytes_of("tag")))
         run = town.post_run(
             [
-                Draft("a", ((1, 1_000), (2, 5_000)), credits=(Credit(0, 700, Tag(prepayment)),)),
+                Draft("a", ((1, 1_000), (2, 5_000)), credits=(Credit(0, 700, prepayment),)),
                 Draft("b", ((1, 300), (2, 400))),
             ],
             KEY,
@@ -291,10 +246,7 @@ class TestFiles:
         ledger = indexed.sync()
         (missing,) = ledger.missing_files()
         assert (missing.kind, missing.root) == ("readings", root)
-        town.heads[source] = (0, 0, bytes(24))
-        late = Town(town.rpc, town.reader, town.files, town.keys, {source: (0, 0, bytes(24))})
-        blobs_root = late_serve(late, source)
-        assert blobs_root == root
+        assert serve_first_batch(town, source) == root
         indexed.sync()
         assert ledger.missing_files() == []
         assert ledger.totals().readings == 1
@@ -312,8 +264,6 @@ class TestFiles:
         assert "lead to" in missing.reason
 
     def test_an_erased_account_counts_as_erased_and_its_bill_still_proves(self, indexed: Indexed) -> None:
-        from contracts.wire.files import Erasure, LeafLine, encode_file, parse_file
-
         town = indexed.town
         source = town.add_source("c1")
         root = town.anchor("c1", source, [register(100, 5), register(101, 6)], KEY)
@@ -325,17 +275,11 @@ class TestFiles:
         lines[0] = LeafLine(lines[0].leaf)
         town.files.put("readings", root, encode_file(head, lines))
         ledger = indexed.sync()
-        from ledger.models import ClosedState
-
         assert ledger.closed_leaves() == {("readings", ClosedState.ERASED): 1, ("readings", ClosedState.MISSING): 1}
 
 
-def late_serve(town: Town, source: int) -> Hash:
+def serve_first_batch(town: Town, source: int) -> Hash:
     """Serves the file of the first batch again without anchoring it."""
-    from contracts.wire.files import encode_file
-    from contracts.wire.leaf import reading_blob
-    from contracts.wire.merkle import Tree
-
     lines = town.sealed([reading_blob(bytes_of(f"{source}/0/0/0"), register(100, 5))], KEY)
     root = Tree.of([line.leaf for line in lines]).root
     town.files.put("readings", root, encode_file({"kind": "readings"}, lines))

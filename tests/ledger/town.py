@@ -151,8 +151,9 @@ class Town:
 
     @classmethod
     def build(cls, rpc: Rpc, folder: Path) -> Town:
-        rpc.call("evm_setAutomine", True)
+        """Deploys on a chain with a block time, and has each transaction mined at once from then on."""
         deployment = deploy(rpc.url, {name: key_of(name) for name in PARTIES}, Settings(activation_delay_s=0))
+        rpc.call("evm_setAutomine", True)
         rpc.call("anvil_autoImpersonateAccount", True)
         return cls(rpc, Reader(rpc, deployment), FileStore(folder / "served"), KeyRing(folder / "keyring.db"))
 
@@ -200,7 +201,7 @@ class Town:
     # --- registry ---
 
     def add_supplier(self, name: str) -> SupplierId:
-        data = calls.encode_register_supplier(self.account(name + "-key"), self.account(name), bytes_of(name))
+        data = calls.encode_register_supplier(self.account(name + "-key"), self.account(name), Hash(bytes_of(name)))
         self.send("operator", "Registry", data)
         return SupplierId(self.reader.view("Registry", "supplierCount"))
 
