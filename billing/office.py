@@ -62,6 +62,8 @@ class Office:
         deployment = Deployment.load(home / "deployment.json")
         deployment.check(rpc)
         engine = open_database(database_url(home))
+        # A sender reads before it writes, and the API writes to the inbox meanwhile: take the write lock at once.
+        writes = engine.execution_options(writes=True)
         keyring = KeyRing(home / "keyring.db")
         files = FileStore(home / "billing" / "files")
         return cls(
@@ -75,7 +77,7 @@ class Office:
             ledger=Ledger.open(home),
             reader=Reader(rpc, deployment),
             senders={
-                name: Sender(engine, rpc, deployment.chain_id, keys[name]) for name in (BILLER, RELAY, AGENT, WELFARE)
+                name: Sender(writes, rpc, deployment.chain_id, keys[name]) for name in (BILLER, RELAY, AGENT, WELFARE)
             },
         )
 
