@@ -5,8 +5,8 @@ contracts name one another; they follow from the deployer's nonces. A deployment
 and made anew: nothing counts before the file that names its addresses.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: ape runs this file without entering it into sys.modules, where a
+# dataclass would look up annotations that are text.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ step() { # title, command...
 
 step 'Foundry: unit, fuzz and invariant tests of the contracts' node_modules/.bin/forge test
 step 'Node: the golden vectors in JavaScript' node --test tests/vectors/
-step 'ape: compile, deploy and test the contracts from Python' scripts/ape.sh test
+step 'ape: compile, deploy and test the contracts from Python' scripts/ape.sh test tests/ape
 # -rs prints every skipped test with its reason.
 step 'pytest' .venv/bin/python -m pytest -m 'not slow' -n 2 --dist loadfile -rs "$@"
 
