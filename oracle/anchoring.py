@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 import structlog
+from sqlalchemy import Connection
 
 from contracts.client.reader import Reader
 from contracts.client.sender import Outcome, Sender, UnknownIntent
@@ -21,7 +22,7 @@ from contracts.wire.errors import (
 )
 from contracts.wire.ids import Address, SourceClass
 from oracle import store
-from oracle.batch import ChainHead
+from oracle.batch import ChainHead, signer_of
 from oracle.desks import Desk, batch_pending
 from oracle.intake import Intake, adopt
 from oracle.store import BatchRow, BatchState
@@ -158,14 +159,21 @@ class Anchoring:
         head = row.header.head()
         with self._intake.engine.begin() as connection:
             if isinstance(error, ReadingAnchorWrongSigner):
-                reason = "its source's key was rotated; sign the same header again with the new key"
-                store.set_state(connection, head, BatchState.STALE, reason)
+                self._mark_stale(connection, row.header.source)
             elif isinstance(error, ReadingAnchorSourceRevoked):
                 store.refuse_open(connection, row.header.source, str(error))
             else:
                 store.next_attempt(connection, head)
         log.warning("anchoring failed", source=row.header.source, sequence=row.header.sequence, reason=str(error))
         return isinstance(error, ReadingAnchorWrongSigner | ReadingAnchorSourceRevoked)
+
+    def _mark_stale(self, connection: Connection, source: int) -> None:
+        """A source's key was rotated: everything that the old key signed must be signed again."""
+        entry = self._intake.chain.source(source, fresh=True)
+        reason = "its source's key was rotated; sign the same header again with the new key"
+        for row in store.batches_in(connection, (BatchState.ACCEPTED,), source):
+            if entry is None or signer_of(row.header, row.signature, self._intake.chain.domain) != entry.key:
+                store.set_state(connection, row.header.head(), BatchState.STALE, reason)
 
     def _taken_back(self, row: BatchRow) -> None:
         """A reorganisation took it off the chain; the sender brings the same transaction again."""

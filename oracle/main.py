@@ -40,7 +40,7 @@ from oracle.keys import SealingKeys
 from oracle.refusals import MalformedRequest
 from oracle.schema import open_database
 
-TICK_S = 0.5
+TICK_S = 0.25
 
 log = structlog.get_logger(__name__)
 

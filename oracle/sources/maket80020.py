@@ -155,6 +155,8 @@ _ENCODING_REMEDY = "export the file again in the encoding that its first line de
 def _check_encoding(data: bytes, name: str) -> None:
     declared = re.match(rb"""\s*<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""", data)
     encoding = declared.group(1).decode().lower() if declared else "utf-8"
+    if encoding in ("windows-1251", "cp1251") and not data.isascii() and _is_utf8(data):
+        raise WrongEncoding(name, "line 1", f"declares {encoding} but is UTF-8", _ENCODING_REMEDY)
     try:
         data.decode(encoding)
     except LookupError as error:
@@ -163,8 +165,6 @@ def _check_encoding(data: bytes, name: str) -> None:
         line = data.count(b"\n", 0, error.start) + 1
         reason = f"byte 0x{data[error.start]:02x} is not {encoding}, which the file declares"
         raise WrongEncoding(name, f"line {line}", reason, _ENCODING_REMEDY) from error
-    if encoding in ("windows-1251", "cp1251") and not data.isascii() and _is_utf8(data):
-        raise WrongEncoding(name, "line 1", f"declares {encoding} but is UTF-8", _ENCODING_REMEDY)
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -177,7 +177,7 @@ class RealTown:
 def start_town(home: Path) -> tuple[RealTown, subprocess.Popen[bytes]]:
     """An Anvil of its own and everything deployed on it."""
     port = free_port()
-    spec = anvil(ChainSettings(port, NOW))
+    spec = anvil(ChainSettings(port, NOW, block_time_s=0.3))
     chain = subprocess.Popen(spec.argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     until(lambda: chain_answers(url), "Anvil's answer")

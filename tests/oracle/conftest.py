@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,9 +19,13 @@ from contracts.wire.typed_data import BatchHeader, Domain, address_of, anchor_do
 from contracts.wire.units import Unit
 from oracle.batch import NO_BATCH, ChainHead, SignedBatch, make_header, sign_header
 from oracle.chain import SourceEntry
+from oracle.client import OracleClient
 from oracle.intake import Intake
 from oracle.keys import SealingKeys
 from oracle.schema import open_database
+
+if TYPE_CHECKING:
+    from tests.oracle.anvil import RealTown
 
 NOW = 1_769_900_400
 """The chain's time in these tests: 31 January 2026, 23:00 UTC."""
@@ -126,3 +132,25 @@ def town(tmp_path: Path) -> Town:
         ring.bind_meter(meter, account, 0)
     chain = StillChain()
     return Town(chain, make_intake(tmp_path, chain), ring, tmp_path, meters, accounts)
+
+
+@pytest.fixture(scope="session")
+def chain_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealTown]:
+    """An oracle's process on an Anvil of its own, shared by the tests of a run: each has sources of its own."""
+    from tests.oracle.anvil import start_town
+
+    town, chain = start_town(tmp_path_factory.mktemp("town"))
+    town.register_source("validation", SourceClass.VALIDATION)
+    town.register_source("self-report", SourceClass.SELF_REPORT)
+    town.start_oracle()
+    yield town
+    town.stop()
+    chain.terminate()
+    chain.wait(timeout=10)
+
+
+@pytest.fixture
+def client(chain_town: RealTown) -> Iterator[OracleClient]:
+    client = OracleClient(chain_town.oracle_url, chain_town.token)
+    yield client
+    client.close()

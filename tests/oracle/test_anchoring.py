@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,27 +23,8 @@ from oracle.batch import ChainHead, SignedBatch
 from oracle.client import OracleClient, OracleUnreachable, Refused
 from oracle.concentrator import Concentrator, read_key, spool_readings
 from oracle.outbox import Outbox
-from tests.oracle.anvil import RealTown, start_town, until
+from tests.oracle.anvil import RealTown, until
 from tests.oracle.conftest import HOUR, NOW, Signer, reading
-
-
-@pytest.fixture(scope="module")
-def chain_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealTown]:
-    town, chain = start_town(tmp_path_factory.mktemp("town"))
-    town.register_source("validation", SourceClass.VALIDATION)
-    town.register_source("self-report", SourceClass.SELF_REPORT)
-    town.start_oracle()
-    yield town
-    town.stop()
-    chain.terminate()
-    chain.wait(timeout=10)
-
-
-@pytest.fixture
-def client(chain_town: RealTown) -> Iterator[OracleClient]:
-    client = OracleClient(chain_town.oracle_url, chain_town.token)
-    yield client
-    client.close()
 
 
 class Source:
@@ -160,8 +140,7 @@ def test_kills_at_any_moment_lose_and_double_nothing(chain_town: RealTown, sourc
     assert [e.sequence for e in anchored] == list(range(1, 13))
     assert sum(e.count for e in anchored) == 12
     assert not list(spool.glob("*.readings"))
-    chain_town.finalize()
-    until(lambda: _state(chain_town, source.number, 12) == "final", "the last batch to be final")
+    _finalize(chain_town, source.number, 12)
 
 
 def test_a_rotation_needs_no_restart_and_loses_nothing(chain_town: RealTown, source: Source) -> None:
@@ -291,7 +270,7 @@ def test_an_outage_of_the_oracle_only_delays(chain_town: RealTown, source: Sourc
     source.wait_anchored(5)
 
 
-@pytest.mark.parametrize("depth", [1, 4, 10])
+@pytest.mark.parametrize("depth", [1, 10])
 def test_a_reorganisation_takes_nothing_away(chain_town: RealTown, source: Source, depth: int) -> None:
     chain_town.finalize()  # so that the reorganisation leaves the source's registration
     source.append(3)
@@ -301,10 +280,15 @@ def test_a_reorganisation_takes_nothing_away(chain_town: RealTown, source: Sourc
     source.append(2)
     source.concentrator.send()
     source.wait_anchored(5)
-    chain_town.finalize()
-    until(lambda: _state(chain_town, source.number, 5) == "final", "the last batch to be final")
+    _finalize(chain_town, source.number, 5)
     anchored = [e for e in chain_town.events(Anchored) if e.source == source.number]
     assert [e.sequence for e in anchored] == [1, 2, 3, 4, 5]
+
+
+def _finalize(town: RealTown, source: SourceId, sequence: int) -> None:
+    until(lambda: _state(town, source, sequence) == "anchored", f"batch {sequence} to be anchored")
+    town.finalize()
+    until(lambda: _state(town, source, sequence) == "final", f"batch {sequence} to be final")
 
 
 def _state(town: RealTown, source: SourceId, sequence: int) -> str:
