@@ -51,7 +51,7 @@ MOSCOW = "Europe/Moscow"
 
 
 class Register(Protocol):
-    """What billing's read door says of accounts."""
+    """What of billing's read door (BillingRead) is used here."""
 
     def zone_of(self, account: str) -> str | None:
         """IANA zone of the account's house; None where there is no such account."""
@@ -254,6 +254,7 @@ class _Names:
     """Names of suppliers and wallets, looked up once for one answer."""
 
     def __init__(self, ledger: Ledger, people: People) -> None:
+        self._ledger = ledger
         self._suppliers = people.supplier_names()
         self._wallets: dict[bytes, Party] = {}
         for batch in ledger.grant_batches():
@@ -270,6 +271,17 @@ class _Names:
     def party(self, wallet: Address) -> Party:
         """Whose wallet it is; a wallet nobody told us of is its own."""
         return self._wallets.get(wallet) or Party(kind="wallet", wallet=address_text(wallet))
+
+    def payer(self, receipt: ReceiptView) -> Party | None:
+        """Who paid: a wallet that settled a batch under this receipt's reference is a payment agent."""
+        if receipt.payer is None:
+            return None
+        found = self.party(receipt.payer)
+        if receipt.kind is not ReceiptKind.PAYMENT or receipt.reference is None or found.kind != "wallet":
+            return found
+        if self._ledger.batch(receipt.payer, receipt.reference) is not None:
+            return Party(kind="agent", wallet=found.wallet)
+        return found
 
     def recipient(self, supplier: int, wallet: Address) -> Party:
         """A supplier under the wallet it had when the money moved."""
@@ -373,7 +385,7 @@ def _receipt(view: ReceiptView, names: _Names) -> Receipt:
     ]
     return Receipt(
         kind=view.kind.value,
-        payer=names.party(view.payer) if view.payer is not None else None,
+        payer=names.payer(view),
         reference=_hex(view.reference) if view.reference is not None else None,
         tx_hash=_hex(view.tx_hash),
         block_number=view.block_number,

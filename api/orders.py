@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
 
 from api.models import Bill, Order, OrderWanted
-from api.problems import OrderRefused, WrongSum
+from api.problems import NotReady, OrderRefused, WrongSum
 from contracts.wire.ids import Address, BillKey, Hash, address_text, parse_address
 from contracts.wire.typed_data import Purpose, SplitAuthorization, rouble_domain
 
@@ -44,6 +46,16 @@ class Network:
     chain_id: int
     rouble: Address
     settlement: Address
+
+    @classmethod
+    def load(cls, deployment: Path) -> Network:
+        """What a deployment file says. Raises NotReady where there is none yet."""
+        try:
+            value = json.loads(deployment.read_text())
+        except FileNotFoundError as error:
+            raise NotReady(f"there is no {deployment.name} yet; deploy the contracts first") from error
+        at = {name: parse_address(row["address"]) for name, row in value["contracts"].items()}
+        return cls(int(value["chain_id"]), at["Rouble"], at["Settlement"])
 
 
 def draw_order(network: Network, bill: Bill, payer: Address, maximum_kopecks: int | None, now: int) -> Order:
