@@ -97,7 +97,7 @@ HOLDERS: Mapping[Role, tuple[str, ...]] = {
 class Settings:
     """Delays in seconds of the chain's clock. The defaults suit a demo; a real town counts them in days."""
 
-    activation_delay_s: int = 3
+    activation_delay_s: int = 1
     payout_delay_s: int = 30
     key_delay_s: int = 60
     timelock_delay_s: int = 30

@@ -1,9 +1,13 @@
-"""Meters' days to the concentrators: each house's readings are left for its own process, which signs and sends them."""
+"""Meters' days to the concentrators: each house's readings are left for its own process, which signs and sends them.
+
+A concentrator gathers a few days into a batch, as those on a slow link do.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from contracts.wire.ids import SourceId
 from contracts.wire.leaf import Profile, RegisterReading
@@ -15,29 +19,36 @@ from scripts.town.readings import HouseDay, house_days
 from scripts.town.services import Ports
 from scripts.town.setup import concentrator
 
+DAYS_A_BATCH = 3
+
 
 class Feed:
-    """Every house's days, given out month by month in order."""
+    """Every house's days, given out in order."""
 
     def __init__(self, town: Town, home: Home) -> None:
         self._home = home
         self._days: dict[str, Iterator[HouseDay]] = {
             concentrator(house): house_days(town, house) for house in town.houses
         }
-        self.leaves: dict[str, int] = dict.fromkeys(self._days, 0)
 
-    def month(self, days: int, done: Callable[[int], None] = lambda _count: None) -> int:
-        """Leaves the next ``days`` days of every house; returns how many batches that makes."""
-        count = 0
-        for _ in range(days):
+    def send(self, done: Callable[[int], None] = lambda _count: None) -> int:
+        """Leaves all days of every house, house by house a few days at a time; returns how many batches that makes."""
+        batches = 0
+        more = True
+        while more:
+            more = False
             for name, left in self._days.items():
-                day = next(left)
-                records = [record for record in day.records if isinstance(record, Profile | RegisterReading)]
-                spool_readings(self._home.root / name / "spool", day.day.isoformat(), records)
-                self.leaves[name] += len(records)
-                count += 1
-                done(count)
-        return count
+                days = list(islice(left, DAYS_A_BATCH))
+                if days:
+                    more = True
+                    batches += 1
+                    self._spool(name, days)
+                    done(batches)
+        return batches
+
+    def _spool(self, name: str, days: Sequence[HouseDay]) -> None:
+        records = [r for day in days for r in day.records if isinstance(r, Profile | RegisterReading)]
+        spool_readings(self._home.root / name / "spool", days[0].day.isoformat(), records)
 
 
 def concentrator_spec(house: House, source: SourceId, home: Home, ports: Ports) -> Spec:

@@ -75,6 +75,7 @@ class Flat:
     habit: Habit = Habit.AGENT
     benefit: bool = False
     overcharged: bool = False
+    miscounted: bool = False
     gaps: bool = False
 
     @property
@@ -89,8 +90,8 @@ class Flat:
 
     @property
     def registered(self) -> int:
-        """Residents in the register at first: one too many in the flat whose bill is corrected later."""
-        return self.residents + 1 if self.overcharged else self.residents
+        """Residents in the register at first: none, wrongly, in the flats whose bills are corrected later."""
+        return 0 if self.miscounted else self.residents
 
     @property
     def two_zones(self) -> bool:
@@ -194,11 +195,13 @@ def _cast(accounts: int, rng: Random) -> dict[int, set[str]]:
         "gaps": max(2, accounts // 15),
     }
     cast: dict[int, set[str]] = {}
-    at = 0
+    places = iter(order)
     for story, count in parts.items():
         for _ in range(count):
-            cast.setdefault(order[at % accounts], set()).add(story)
-            at += 1
+            cast[next(places)] = {story}
+    for story in ("debtor", "overcharged"):
+        miscounted = min(place for place, stories in cast.items() if story in stories)
+        cast[miscounted].add("miscounted")
     return cast
 
 
@@ -230,6 +233,7 @@ def _flat(place: int, where: tuple[int, int], stories: set[str], first: Period, 
         habit=habit,
         benefit="benefit" in stories,
         overcharged="overcharged" in stories,
+        miscounted="miscounted" in stories,
         gaps="gaps" in stories and bool(meters),
     )
 

@@ -5,6 +5,8 @@ Every act has a name of its own, so that a play broken off anywhere goes on from
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from billing.requests import AgentPayment, GrantItem, GrantsRequest, Prepayment, RunRequest
 from billing.tariffs import demo_documents
 from contracts.wire.calls import encode_mint, encode_set_supplier_active
@@ -12,7 +14,7 @@ from contracts.wire.ids import Hash, Period, Service, SupplierId
 from contracts.wire.keccak import keccak
 from scripts.cli.console import Steps
 from scripts.town import stories
-from scripts.town.feed import Feed, concentrator_spec, stop_concentrators
+from scripts.town.feed import DAYS_A_BATCH, Feed, concentrator_spec, stop_concentrators
 from scripts.town.plan import Habit
 from scripts.town.register import open_books
 from scripts.town.residents import Residents
@@ -37,12 +39,15 @@ class Play:
         self._stage = stage
         self._steps = steps
         self._town = stage.town
-        self._feed = Feed(stage.town, stage.home)
 
     def run(self) -> None:
         """From bare contracts to the last payment."""
         self.open()
-        self.send_readings()
+        # Hashing passwords takes a while on purpose; it is done by the time anybody logs in.
+        with ThreadPoolExecutor(1) as desk:
+            enrolled = desk.submit(Residents.enrol, self._stage)
+            self.send_readings()
+            enrolled.result()
         for number, period in enumerate(self._town.months):
             self.bill(period)
             self.grant(period)
@@ -60,6 +65,7 @@ class Play:
         running = stage.running
         for name, _ in sources_of(self._town):
             stage.home.key(name)
+        stage.home.key("relay")
         stage.home.token("files")
         with self._steps.step("register", "registering suppliers, sources, meters, tariffs and accounts"):
             running.start_services(FIRST_SERVICES[:1])
@@ -71,7 +77,6 @@ class Play:
             self._fund()
             open_books(self._town, stage.accounts)
             stage.parties.settle()
-            Residents.enrol(stage)
         with self._steps.step("services", "starting the services"):
             running.start_services((*FIRST_SERVICES[1:], *LATER_SERVICES))
             ids = source_ids(self._town)
@@ -95,10 +100,11 @@ class Play:
 
     def send_readings(self) -> None:
         """Every house's concentrator signs its days; waits until each chain may be billed to its end."""
-        stage, days = self._stage, len(self._town.days)
-        total = days * len(self._town.houses)
+        stage = self._stage
+        houses = len(self._town.houses)
+        total = -(-len(self._town.days) // DAYS_A_BATCH) * houses
         with self._steps.step("readings", "leaving the meters' days with the concentrators", total) as step:
-            self._feed.month(days, step.at)
+            Feed(self._town, stage.home).send(step.at)
         with self._steps.step("anchored", "signing, anchoring and acknowledging the batches", total) as step:
             ids = {int(source_ids(self._town)[concentrator(house)]) for house in self._town.houses}
 

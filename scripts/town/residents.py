@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,12 +98,17 @@ class Residents:
     def enrol(stage: Stage) -> None:
         """The front desk opens the logins and records who lives where; the same again changes nothing."""
         people = People(open_database(database_url(stage.home.root)))
-        for login in logins_of(stage.town, stage.home):
+        logins = logins_of(stage.town, stage.home)
+        for login in logins:
             if not people.knows(login.login):
                 name = f"Житель {login.accounts[0]}" if login.accounts else login.story
                 people.add_person(
                     login.login, login.password, login.role, name, accounts=login.accounts, supplier=login.supplier
                 )
+        shown = [
+            {"login": x.login, "password": x.password, "label": x.story} for x in logins_of(stage.town, stage.home)
+        ]
+        (stage.home.folder("api") / "demo-logins.json").write_text(json.dumps(shown, ensure_ascii=False) + "\n")
         for flat in stage.town.flats:
             if people.contact(flat.account) is None:
                 contact = Contact(f"Житель {flat.account}", f"Демогород, дом {flat.house}, кв. {flat.number}")
@@ -115,8 +121,9 @@ class Residents:
             for flat, item in items:
                 if item is not None:
                     self._wait(client, flat, item)
+        accounts = [flat.account for flat in flats]
         self._stage.until(
-            lambda: all(self._stage.bill(flat.account, period).is_final for flat in flats), "the orders final"
+            lambda: all(bill.is_final for bill in self._stage.bills(period, accounts).values()), "the orders final"
         )
 
     def _send_order(self, client: httpx.Client, flat: Flat, period: Period, which: str) -> str | None:

@@ -13,7 +13,7 @@ from scripts.home import Home
 from scripts.processes import PortTaken, Supervisor, free_port, port_is_free
 from scripts.town.services import Ports, service_specs
 
-FILLING_BLOCK_S = 0.1
+FILLING_BLOCK_S = 0.05
 SERVING_BLOCK_S = 1
 OWNERS = ("owner-1", "owner-2", "owner-3")
 """Keys of the multisig."""

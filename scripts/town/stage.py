@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from billing.accounts import Accounts
 from billing.inbox import Inbox, Item
 from billing.requests import Request
+from billing.run import Runs, RunStage
 from billing.store import database_url, open_database
 from billing.tariffs import Tariffs
 from contracts.client.deployments import Deployment
@@ -16,11 +17,11 @@ from contracts.client.files import FileStore
 from contracts.client.keyring import KeyRing
 from contracts.client.reader import Reader
 from contracts.client.rpc import Rpc
-from contracts.wire.ids import BillState, Period, Service, bill_id
+from contracts.wire.ids import BillState, Period, Service
 from contracts.wire.leaf import BillKind
 from contracts.wire.typed_data import Domain, rouble_domain
 from ledger.queries import Ledger
-from ledger.queries.views import BillView, RunState
+from ledger.queries.views import BillView
 from scripts.home import Home
 from scripts.town.parties import Parties
 from scripts.town.plan import Town
@@ -50,6 +51,7 @@ class Stage:
     accounts: Accounts
     tariffs: Tariffs
     inbox: Inbox
+    runs: Runs
     ledger: Ledger
     keyring: KeyRing
 
@@ -72,6 +74,7 @@ class Stage:
             Accounts(engine, keyring),
             Tariffs(engine, FileStore(home.folder("billing") / "files")),
             Inbox(engine, domain, deployment.addresses["Settlement"]),
+            Runs(engine),
             Ledger.open(home.root),
             keyring,
         )
@@ -108,27 +111,21 @@ class Stage:
         self.until(over, what)
         return [ended[number] for number in sorted(ended)]
 
-    def bills(self, period: Period) -> Mapping[str, BillView]:
+    def bills(self, period: Period, accounts: Sequence[str] | None = None) -> dict[str, BillView]:
         """By account the bill of a period that is in force: of an active run and not superseded; notes left out."""
-        views = {
-            view.bill_id: view
-            for run in self.ledger.runs(period)
-            if run.state is RunState.ACTIVE and run.is_indexed
-            for view in self.ledger.bills_of_run(run.run)
-            if view.kind is BillKind.BILL and view.state is not BillState.SUPERSEDED
+        wanted = [flat.account for flat in self.town.flats] if accounts is None else accounts
+        found = {
+            key: account
+            for account, leaves in self.runs.of_accounts(wanted, period).items()
+            for key, stored, run in leaves
+            if key is not None and run.stage is RunStage.ACTIVE and stored.kind is BillKind.BILL
         }
-        out: dict[str, BillView] = {}
-        for account in self.accounts.accounts():
-            secret = self.keyring.secret(account.key_id)
-            for revision in range(4):
-                view = None if secret is None else views.get(bill_id(secret, period, revision))
-                if view is not None:
-                    out[account.account] = view
-        return out
+        views = self.ledger.bills(list(found))
+        return {found[view.key]: view for view in views if view.state is not BillState.SUPERSEDED}
 
     def bill(self, account: str, period: Period) -> BillView:
         """An account's bill in force. Raises LookupError."""
-        found = self.bills(period).get(account)
+        found = self.bills(period, [account]).get(account)
         if found is None:
             raise LookupError(f"account {account} has no bill for {period}; see the run's log")
         return found

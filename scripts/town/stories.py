@@ -19,14 +19,14 @@ ORDER_VALID_S = 90 * 86_400
 
 
 def correct(stage: Stage, steps: Steps, period: Period) -> None:
-    """One resident too many was billed in two flats: one had paid and is refunded, one had not and is billed anew."""
+    """Two flats were billed as if nobody lived there: one had paid and is refunded, one had not and is billed anew."""
     paid = next(flat for flat in stage.town.flats if flat.overcharged)
-    unpaid = next(flat for flat in stage.town.flats if flat.habit is Habit.DEBTOR)
+    unpaid = next(flat for flat in stage.town.flats if flat.habit is Habit.DEBTOR and flat.miscounted)
     since = date(period.year, period.month, 1)
     with steps.step("corrections", f"correcting {period} and refunding"):
         original = stage.bill(paid.account, period)
         stage.accounts.set_residents(paid.account, since, paid.residents)
-        stage.accounts.set_residents(unpaid.account, since, unpaid.residents + 1)
+        stage.accounts.set_residents(unpaid.account, since, unpaid.residents)
         act = f"act of {since}: residents of {paid.account} and {unpaid.account} counted again"
         request = CorrectionRequest(period, (paid.account, unpaid.account), act)
         stage.finish([stage.ask(f"correct {period}", request)], f"the correction of {period}")
