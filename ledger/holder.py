@@ -22,7 +22,7 @@ from contracts.wire.events import Anchored
 from contracts.wire.files import FileError, parse_file
 from contracts.wire.ids import Hash
 from ledger.acknowledge import Acknowledger
-from ledger.process import POLL_S, Setting, start
+from ledger.process import POLL_S, Setting, run_to_the_end
 from ledger.store import connect
 
 RETRY_S = 2.0
@@ -145,7 +145,7 @@ def run(setting: Setting) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    run(start("ledger.holder", "An independent holder of readings.", argv))
+    run_to_the_end(run, "ledger.holder", "An independent holder of readings.", argv)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from contracts.client.rpc import NodeError
 from contracts.client.sender import Sender, TransactionRefused
 from contracts.wire.ids import Address, Hash
 from ledger.acknowledge import Acknowledger
-from ledger.errors import ChainMoved, LedgerFault
+from ledger.errors import ChainMoved
 from ledger.follow import Follower
 from ledger.ingest import Ingestor
 from ledger.models import acknowledgements, ingested
-from ledger.process import POLL_S, Setting, start
+from ledger.process import POLL_S, Setting, run_to_the_end
 from ledger.store import database_url, open_database
 
 log = structlog.get_logger(__name__)
@@ -93,12 +93,7 @@ def run(setting: Setting) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line."""
-    setting = start("ledger.main", "The ledger's indexer.", argv)
-    try:
-        run(setting)
-    except LedgerFault as fault:
-        log.error("the ledger halts", fault=type(fault).__name__, reason=str(fault))
-        raise SystemExit(2) from fault
+    run_to_the_end(run, "ledger.main", "The ledger's indexer.", argv)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,25 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from contracts.client.deployments import Deployment
+from contracts.client.deployments import Deployment, NotDeployed, WrongChain
 from contracts.client.files import FileSource, FileStore, HttpSource
 from contracts.client.reader import Reader
-from contracts.client.rpc import Rpc
+from contracts.client.rpc import NodeError, Rpc
+from contracts.client.sender import AnotherSender, ChainWentBack, KeyUsedElsewhere
 from contracts.wire.ids import Hash
+from ledger.errors import LedgerFault
 
 POLL_S = 0.25
+HALTING = (LedgerFault, WrongChain, NotDeployed, KeyUsedElsewhere, ChainWentBack, AnotherSender)
+"""What a process can't get over by itself: it says so and ends."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,15 @@ class Setting:
             raise SystemExit(f"{path} is not there: run `kopeck up`, which makes the keys") from None
 
 
+def run_to_the_end(run: Callable[[Setting], None], program: str, description: str, argv: Sequence[str] | None) -> None:
+    """Runs a process; what it can't get over ends it with code 2 and a plain word."""
+    try:
+        run(start(program, description, argv))
+    except HALTING as fault:
+        log.error("halted", fault=type(fault).__name__, reason=str(fault))
+        raise SystemExit(2) from fault
+
+
 def start(program: str, description: str, argv: Sequence[str] | None) -> Setting:
     """Reads the arguments, checks the chain, and has SIGTERM and SIGINT end the loop after its present round."""
     parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
@@ -57,14 +72,27 @@ def start(program: str, description: str, argv: Sequence[str] | None) -> Setting
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
-    rpc = Rpc(arguments.rpc)
-    deployment = Deployment.load(arguments.home / "deployment.json")
-    deployment.check(rpc)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    rpc = Rpc(arguments.rpc)
+    deployment = Deployment.load(arguments.home / "deployment.json")
+    _await_node(rpc, deployment, stop)
     files = _files(arguments.home, arguments.oracle_url)
     return Setting(arguments.home, Reader(rpc, deployment), files, stop)
+
+
+def _await_node(rpc: Rpc, deployment: Deployment, stop: threading.Event) -> None:
+    """Waits for a node, and makes sure that it is of the right chain. Raises WrongChain, NotDeployed."""
+    is_told = False
+    while not stop.is_set():
+        try:
+            return deployment.check(rpc)
+        except NodeError as error:
+            if not is_told:
+                log.warning("node away; waiting for it", reason=str(error))
+            is_told = True
+        stop.wait(POLL_S)
 
 
 def _files(home: Path, oracle_url: str | None) -> FileSource:

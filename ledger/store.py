@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, insert, select
+from sqlalchemy.exc import DBAPIError
 
 from contracts.wire.ids import Hash
 from ledger.models import FACTS, cursor, metadata, unfinalised
@@ -70,7 +71,11 @@ def database_url(home: Path, environment: Mapping[str, str] = os.environ) -> str
 def open_database(url: str) -> Engine:
     """An engine with the ledger's tables in place."""
     engine = connect(url)
-    metadata.create_all(engine)
+    try:
+        metadata.create_all(engine)
+    except DBAPIError:
+        # Another process that opens the new database at this moment was faster with a table.
+        metadata.create_all(engine)
     return engine
 
 

@@ -61,6 +61,10 @@ class RandomTown:
             self.mine,
         ]
 
+    def leave_acknowledging_to_holders(self) -> None:
+        """Real holders run: their keys are theirs alone."""
+        self._actions.remove(self.acknowledge)
+
     def act(self) -> None:
         """One random thing."""
         self.counter += 1

@@ -150,10 +150,11 @@ class Town:
     grant_batches: int = 0
 
     @classmethod
-    def build(cls, rpc: Rpc, folder: Path) -> Town:
-        """Deploys on a chain with a block time, and has each transaction mined at once from then on."""
+    def build(cls, rpc: Rpc, folder: Path, automine: bool = True) -> Town:
+        """Deploys on a chain with a block time; with ``automine`` each transaction is mined at once from then on."""
         deployment = deploy(rpc.url, {name: key_of(name) for name in PARTIES}, Settings(activation_delay_s=0))
-        rpc.call("evm_setAutomine", True)
+        if automine:
+            rpc.call("evm_setAutomine", True)
         rpc.call("anvil_autoImpersonateAccount", True)
         return cls(rpc, Reader(rpc, deployment), FileStore(folder / "served"), KeyRing(folder / "keyring.db"))
 
