@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-BENCHES: Mapping[str, str] = {}
+BENCHES: Mapping[str, str] = {
+    "gas": "scripts.bench.gas:measure",
+}
 """Bench id to ``module:function``, in the order they run."""
 
 

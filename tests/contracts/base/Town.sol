@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
-import {ChargeBook} from "../../../contracts/src/ChargeBook.sol";
-import {ReadingAnchor} from "../../../contracts/src/ReadingAnchor.sol";
-import {Registry} from "../../../contracts/src/Registry.sol";
-import {Rouble} from "../../../contracts/src/Rouble.sol";
-import {Settlement} from "../../../contracts/src/Settlement.sol";
-import {SubsidyBook} from "../../../contracts/src/SubsidyBook.sol";
-import {TariffBook} from "../../../contracts/src/TariffBook.sol";
+import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
+import {IChargeBook} from "../../../contracts/src/interfaces/IChargeBook.sol";
+import {IReadingAnchor} from "../../../contracts/src/interfaces/IReadingAnchor.sol";
 import {IRegistry} from "../../../contracts/src/interfaces/IRegistry.sol";
 import {IRouble} from "../../../contracts/src/interfaces/IRouble.sol";
 import {ISettlement} from "../../../contracts/src/interfaces/ISettlement.sol";
+import {ISubsidyBook} from "../../../contracts/src/interfaces/ISubsidyBook.sol";
+import {ITariffBook} from "../../../contracts/src/interfaces/ITariffBook.sol";
 import {Roles} from "../../../contracts/src/libraries/Roles.sol";
 import {SourceClass, SupplierId} from "../../../contracts/src/types/Types.sol";
 import {Test} from "./Test.sol";
@@ -25,14 +22,14 @@ abstract contract Town is Test {
     uint40 internal constant ACTIVATION_DELAY = 1 days;
     uint16 internal constant SUPPLIERS = 5;
 
-    AccessManager internal manager;
-    Registry internal registry;
-    ReadingAnchor internal anchor;
-    TariffBook internal tariffs;
-    ChargeBook internal charges;
-    Rouble internal rouble;
-    SubsidyBook internal subsidies;
-    Settlement internal settlement;
+    IAccessManager internal manager;
+    IRegistry internal registry;
+    IReadingAnchor internal anchor;
+    ITariffBook internal tariffs;
+    IChargeBook internal charges;
+    IRouble internal rouble;
+    ISubsidyBook internal subsidies;
+    ISettlement internal settlement;
 
     address internal operator = actor("operator");
     address internal biller = actor("biller");
@@ -86,45 +83,54 @@ abstract contract Town is Test {
     }
 
     function _deploy() private {
-        manager = new AccessManager(address(this));
+        manager = IAccessManager(_new("AccessManager", abi.encode(address(this))));
         uint256 nonce = vm.getNonce(address(this));
         // registry, anchor, tariffs, charges, rouble, subsidies, settlement
         address roubleAt = vm.computeCreateAddress(address(this), nonce + 4);
         address settlementAt = vm.computeCreateAddress(address(this), nonce + 6);
         address authority = address(manager);
-        registry =
-            new Registry(authority, PAYOUT_DELAY, KEY_DELAY, IRouble(roubleAt), ISettlement(settlementAt));
-        anchor = new ReadingAnchor(authority, IRegistry(address(registry)));
-        tariffs = new TariffBook(authority);
-        charges = new ChargeBook(authority, anchor, tariffs, settlementAt, ACTIVATION_DELAY);
-        rouble = new Rouble(authority, IRegistry(address(registry)));
-        subsidies = new SubsidyBook(authority, rouble, settlementAt);
-        settlement = new Settlement(authority, registry, charges, rouble, subsidies);
+        registry = IRegistry(
+            _new("Registry", abi.encode(authority, PAYOUT_DELAY, KEY_DELAY, roubleAt, settlementAt))
+        );
+        anchor = IReadingAnchor(_new("ReadingAnchor", abi.encode(authority, registry)));
+        tariffs = ITariffBook(_new("TariffBook", abi.encode(authority)));
+        charges = IChargeBook(
+            _new("ChargeBook", abi.encode(authority, anchor, tariffs, settlementAt, ACTIVATION_DELAY))
+        );
+        rouble = IRouble(_new("Rouble", abi.encode(authority, registry)));
+        subsidies = ISubsidyBook(_new("SubsidyBook", abi.encode(authority, rouble, settlementAt)));
+        settlement =
+            ISettlement(_new("Settlement", abi.encode(authority, registry, charges, rouble, subsidies)));
         require(address(rouble) == roubleAt && address(settlement) == settlementAt, "deployed out of order");
     }
 
+    /// @dev From the artifact: the contracts' own settings compile them, not those of the tests.
+    function _new(string memory name, bytes memory arguments) internal returns (address) {
+        return vm.deployCode(string.concat(name, ".sol:", name), arguments);
+    }
+
     function _wire() private {
-        _allow(address(registry), Registry.registerSupplier.selector, Roles.OPERATOR);
-        _allow(address(registry), Registry.setSupplierActive.selector, Roles.OPERATOR);
-        _allow(address(registry), Registry.approvePayout.selector, Roles.OPERATOR);
-        _allow(address(registry), Registry.registerSource.selector, Roles.OPERATOR);
-        _allow(address(registry), Registry.rotateSource.selector, Roles.OPERATOR);
-        _allow(address(registry), Registry.registerMeter.selector, Roles.OPERATOR);
-        _allow(address(registry), Registry.registerMeters.selector, Roles.OPERATOR);
-        _allow(address(registry), Registry.revokeSource.selector, Roles.REVOKER);
-        _allow(address(registry), Registry.cancelPayout.selector, Roles.GUARDIAN);
-        _allow(address(registry), Registry.cancelSupplierKey.selector, Roles.GUARDIAN);
-        _allow(address(anchor), ReadingAnchor.acknowledge.selector, Roles.HOLDER);
-        _allow(address(tariffs), TariffBook.publish.selector, Roles.OPERATOR);
-        _allow(address(charges), ChargeBook.propose.selector, Roles.BILLER);
-        _allow(address(charges), ChargeBook.veto.selector, Roles.GUARDIAN);
-        _allow(address(rouble), Rouble.mint.selector, Roles.BANK);
-        _allow(address(rouble), Rouble.freeze.selector, Roles.BANK);
-        _allow(address(rouble), Rouble.unfreeze.selector, Roles.BANK);
-        _allow(address(rouble), Rouble.seize.selector, Roles.BANK);
-        _allow(address(subsidies), SubsidyBook.post.selector, Roles.WELFARE);
-        _allow(address(settlement), Settlement.payBatch.selector, Roles.AGENT);
-        _allow(address(settlement), Settlement.pause.selector, Roles.GUARDIAN);
+        _allow(address(registry), IRegistry.registerSupplier.selector, Roles.OPERATOR);
+        _allow(address(registry), IRegistry.setSupplierActive.selector, Roles.OPERATOR);
+        _allow(address(registry), IRegistry.approvePayout.selector, Roles.OPERATOR);
+        _allow(address(registry), IRegistry.registerSource.selector, Roles.OPERATOR);
+        _allow(address(registry), IRegistry.rotateSource.selector, Roles.OPERATOR);
+        _allow(address(registry), IRegistry.registerMeter.selector, Roles.OPERATOR);
+        _allow(address(registry), IRegistry.registerMeters.selector, Roles.OPERATOR);
+        _allow(address(registry), IRegistry.revokeSource.selector, Roles.REVOKER);
+        _allow(address(registry), IRegistry.cancelPayout.selector, Roles.GUARDIAN);
+        _allow(address(registry), IRegistry.cancelSupplierKey.selector, Roles.GUARDIAN);
+        _allow(address(anchor), IReadingAnchor.acknowledge.selector, Roles.HOLDER);
+        _allow(address(tariffs), ITariffBook.publish.selector, Roles.OPERATOR);
+        _allow(address(charges), IChargeBook.propose.selector, Roles.BILLER);
+        _allow(address(charges), IChargeBook.veto.selector, Roles.GUARDIAN);
+        _allow(address(rouble), IRouble.mint.selector, Roles.BANK);
+        _allow(address(rouble), IRouble.freeze.selector, Roles.BANK);
+        _allow(address(rouble), IRouble.unfreeze.selector, Roles.BANK);
+        _allow(address(rouble), IRouble.seize.selector, Roles.BANK);
+        _allow(address(subsidies), ISubsidyBook.post.selector, Roles.WELFARE);
+        _allow(address(settlement), ISettlement.payBatch.selector, Roles.AGENT);
+        _allow(address(settlement), ISettlement.pause.selector, Roles.GUARDIAN);
         manager.grantRole(Roles.OPERATOR, operator, 0);
         manager.grantRole(Roles.BILLER, biller, 0);
         manager.grantRole(Roles.WELFARE, welfare, 0);
