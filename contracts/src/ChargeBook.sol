@@ -127,8 +127,10 @@ contract ChargeBook is IChargeBook, AccessManaged {
             uint256 place = pairs[i];
             uint256 index = uint32(place);
             require(index >= next && index < count, ChargeBook_NoSuchBill(Bill.key(run, uint32(index))));
+            unchecked {
+                next = index + 1; // 32 bits
+            }
             pairs[i] = index;
-            next = index + 1;
             uint256 before = _closeIfOpen(run, uint32(index), place != index);
             if (place == index || before != 0) others = _with(others, (i >> 1) << 8 | before);
         }

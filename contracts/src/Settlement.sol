@@ -87,7 +87,7 @@ contract Settlement is BillMoney, AccessManaged {
     ) external restricted returns (uint256 total) {
         // Check
         require(ref != 0, Settlement_EmptyReference());
-        bytes32 content = keccak256(msg.data[36:]);
+        bytes32 content = keccak256(abi.encodePacked(run, bills));
         bytes32 known = contentOf[msg.sender][ref];
         if (known == content) {
             emit BatchRepeated(msg.sender, ref);

@@ -129,6 +129,10 @@ def _batch_bill(bill: BatchBill) -> bytes:
     return head + len(bill.blob).to_bytes(2, "big") + bill.blob
 
 
+def _batch(bills: Sequence[BatchBill]) -> bytes:
+    return b"".join(map(_batch_bill, bills))
+
+
 def _claim(claim: GrantClaim) -> bytes:
     return _tuple(
         (
@@ -234,15 +238,15 @@ def encode_pay(bill: ProvenBill, maximum_kopecks: int) -> bytes:
 
 def encode_pay_batch(reference: Reference, run: RunId, bills: Sequence[BatchBill], multiproof: Sequence[Hash]) -> bytes:
     """Pays many bills of one run from an agent's balance."""
-    packed = b"".join(map(_batch_bill, bills))
+    packed = _batch(bills)
     return _PAY_BATCH + _tuple(
         (bytes(reference), _uint(run), _uint(len(bills)), (_bytes(packed),), (_hashes(multiproof),))
     )
 
 
-def pay_batch_content(call: bytes) -> Hash:
-    """The content hash that the Settlement keeps for a batch's reference: H of the call after the reference."""
-    return Hash(keccak(call[36:]))
+def pay_batch_content(run: RunId, bills: Sequence[BatchBill]) -> Hash:
+    """The content hash that the Settlement keeps for a batch's reference: H of the run and the packed bills."""
+    return Hash(keccak(int(run).to_bytes(4, "big") + _batch(bills)))
 
 
 def encode_pay_order(bill: ProvenBill, order: SignedSplit) -> bytes:

@@ -175,7 +175,7 @@ def test_pay_batch(reference: Hash, run: RunId, bills: list[BatchBill], proof: t
         for b in bills
     )
     assert made == abi.encode("Settlement", "payBatch", reference, run, len(bills), packed, proof)
-    assert calls.pay_batch_content(made) == keccak(made[36:])
+    assert calls.pay_batch_content(run, bills) == keccak(int(run).to_bytes(4, "big") + packed)
 
 
 A, B, H = Address(b"\xaa" * 20), Address(b"\xbb" * 20), Hash(b"\x33" * 32)

@@ -72,7 +72,8 @@ library Merkle {
                     let side := shl(5, and(index, 1))
                     mstore(add(left, side), mload(add(node, 32)))
                     node := add(node, 64)
-                    switch and(and(iszero(side), lt(node, end)), eq(mload(node), add(index, 1)))
+                    // The next index is larger, so that it equals index | 1 only for a left child's own sibling.
+                    switch and(lt(node, end), eq(mload(node), or(index, 1)))
                     case 1 {
                         mstore(add(left, 32), mload(add(node, 32)))
                         node := add(node, 64)

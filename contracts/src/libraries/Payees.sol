@@ -68,12 +68,13 @@ library Payees {
         pure
         returns (uint256 total)
     {
+        uint256 known = payees.length;
         uint256 count = Bill.lineCount(blob);
         uint256 word = 0;
         for (uint256 i = 0; i < count; ++i) {
             word = i & 3 == 0 ? Bill.lineWord(blob, i) : word << 64;
             uint256 supplier = word >> 240;
-            uint256 payee = supplier < payees.length ? payees[supplier] : 0;
+            uint256 payee = supplier < known ? payees[supplier] : 0;
             if (payee & PAYABLE == 0) {
                 disown(payees, blob, i);
                 return 0;
