@@ -99,10 +99,10 @@ def _parse(value: Mapping[str, object]) -> Document:
         effective_from=date.fromisoformat(str(value["effective_from"])),
         effective_to=None if value.get("effective_to") is None else date.fromisoformat(str(value["effective_to"])),
         unit=str(value["unit"]),
-        rates={key: exact(str(rate)) for key, rate in rates.items()},
+        rates={key: exact(_text(rate)) for key, rate in rates.items()},
         plans={key: _plan(_mapping(zones)) for key, zones in _mapping(value.get("plans", {})).items()},
         features=frozenset(str(feature) for feature in features),
-        table=tuple(tuple(exact(str(cell)) for cell in row) for row in table),
+        table=tuple(tuple(exact(_text(cell)) for cell in row) for row in table),
         season=frozenset(int(month) for month in season),
     )
     if not document.act:
@@ -114,6 +114,13 @@ def _parse(value: Mapping[str, object]) -> Document:
     if not document.rates and not document.table:
         raise ValueError("it holds neither rates nor a table")
     return document
+
+
+def _text(value: object) -> str:
+    """Numbers come as text: a JSON number may have been a float on its way."""
+    if not isinstance(value, str):
+        raise NumberError(f'{value!r} is not a plain decimal in text; write it like "43.57"')
+    return value
 
 
 def _mapping(value: object) -> Mapping[str, object]:
