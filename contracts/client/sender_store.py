@@ -31,6 +31,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from contracts.wire.ids import Address, Hash, address_text
 
@@ -187,22 +188,39 @@ class Store:
     # --- intents ---
 
     def submit(self, rows: Sequence[tuple[str, Address | None, bytes, int | None]]) -> None:
-        """Adds intents (name, to, data, gas) in one transaction. Raises IntentConflict."""
-        with self._engine.begin() as connection:
-            new = []
-            for intent, to, data, gas in rows:
-                known = self._content(connection, intent)
-                if known is None:
-                    new.append({"address": self._address, "intent": intent, "to_address": to, "data": data, "gas": gas})
-                elif known != (to, data):
-                    raise IntentConflict(intent)
-            if new:
-                connection.execute(insert(_INTENTS), new)
+        """Adds intents (name, to, data, gas) in one transaction. Raises IntentConflict.
 
-    def _content(self, connection: Connection, intent: str) -> tuple[bytes | None, bytes] | None:
-        query = select(_INTENTS.c.to_address, _INTENTS.c.data).where(self._mine(), _INTENTS.c.intent == intent)
-        row = connection.execute(query).one_or_none()
-        return None if row is None else (_optional(row.to_address), bytes(row.data))
+        It writes before it reads: two processes may submit at once, and a database that locks on the first write
+        (SQLite) refuses one who read before.
+        """
+        new = {row[0]: row for row in rows}
+        while new:
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(insert(_INTENTS), [self._intent_row(row) for row in new.values()])
+                return
+            except IntegrityError:
+                known = self._contents(list(new))
+                for intent, content in known.items():
+                    if content != new.pop(intent)[1:3]:
+                        raise IntentConflict(intent) from None
+                if not known:
+                    raise
+
+    def _intent_row(self, row: tuple[str, Address | None, bytes, int | None]) -> dict[str, object]:
+        intent, to, data, gas = row
+        return {"address": self._address, "intent": intent, "to_address": to, "data": data, "gas": gas}
+
+    def _contents(self, intents: Sequence[str]) -> dict[str, tuple[bytes | None, bytes]]:
+        """Receiver and data of those that are there."""
+        columns = (_INTENTS.c.intent, _INTENTS.c.to_address, _INTENTS.c.data)
+        found: dict[str, tuple[bytes | None, bytes]] = {}
+        with self._engine.connect() as connection:
+            for start in range(0, len(intents), 500):
+                query = select(*columns).where(self._mine(), _INTENTS.c.intent.in_(intents[start : start + 500]))
+                for row in connection.execute(query):
+                    found[row.intent] = (_address(row.to_address), bytes(row.data))
+        return found
 
     def queued(self, limit: int) -> list[Queued]:
         """Intents without a nonce, in order of submission."""
@@ -334,10 +352,6 @@ def _columns(attempt: Attempt) -> dict[str, object]:
 
 def _attempt(row: Any) -> Attempt:
     return Attempt(row.intent_id, Hash(bytes(row.tx_hash)), bytes(row.raw), row.gas, row.max_fee, row.priority_fee)
-
-
-def _optional(value: Any) -> bytes | None:
-    return None if value is None else bytes(value)
 
 
 def _address(value: Any) -> Address | None:

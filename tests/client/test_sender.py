@@ -73,7 +73,6 @@ def mined(of: Sender, intent: str) -> Outcome:
 
 def test_a_hundred_clicks_are_one_transaction(node: Node, engine: Engine) -> None:
     ours = sender(engine, node, b"\x01" + KEY[1:])
-    submit(ours, "click")
     threads = [threading.Thread(target=submit, args=(ours, "click")) for _ in range(100)]
     for thread in threads:
         thread.start()
@@ -88,8 +87,10 @@ def test_a_hundred_clicks_are_one_transaction(node: Node, engine: Engine) -> Non
 def test_an_intent_of_the_same_name_with_other_content_is_refused(node: Node, engine: Engine) -> None:
     ours = sender(engine, node)
     ours.submit("rent", TARGET, b"one")
-    with pytest.raises(IntentConflict, match="rent"):
-        ours.submit("rent", TARGET, b"two")
+    ours.submit("rent", TARGET, b"one")
+    for to, data in ((TARGET, b"two"), (ours.address, b"one"), (None, b"one")):
+        with pytest.raises(IntentConflict, match="rent"):
+            ours.submit("rent", to, data)
     with pytest.raises(UnknownIntent, match="nobody"):
         ours.outcome("nobody")
 
