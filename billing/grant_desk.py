@@ -33,9 +33,14 @@ PREPARED, ALLOWING, POSTING, APPLYING, OVER, FAILED = (
 )  # fmt: skip
 WAITING, CLAIMED, APPLIED, REFUSED = "waiting", "claimed", "applied", "refused"
 CLAIMS_AT_ONCE = 20
+NOTHING_MOVED = (
+    "nothing was open on its line, or its supplier can't be paid now; it can be applied again until it expires"
+)
 
 BatchRow = Row[tuple[object, ...]]
 GrantRow = Row[tuple[object, ...]]
+Fate = tuple[str, str | None]
+"""A grant's state and the reason for it."""
 
 
 class NoLine(LookupError):
@@ -74,14 +79,17 @@ class GrantDesk(Desk):
         for item in self.inbox.unsettled(GrantsRequest.kind, State.ACCEPTED):
             self._prepare(item)
         batches = self._batches()
+        # Every claim takes from the allowance as it stands: a new one is worked out while none is under way.
+        quiet = True
         for row in batches:
-            if row.state in (PREPARED, ALLOWING, POSTING):
-                # One at a time: the allowance of the next counts what the last has taken on.
-                self._post(row)
-                break
-        for row in batches:
-            if row.state == APPLYING:
-                self._apply(row)
+            quiet &= row.state != APPLYING or self._apply(row)
+        posting = next((row for row in batches if row.state in (ALLOWING, POSTING)), None)
+        if posting is not None:
+            self._post(posting)
+        elif quiet:
+            waiting = next((row for row in batches if row.state == PREPARED), None)
+            if waiting is not None:
+                self._post(waiting)
 
     def _batches(self) -> Sequence[BatchRow]:
         with self.office.engine.connect() as connection:
@@ -228,17 +236,25 @@ class GrantDesk(Desk):
 
     # --- apply ---
 
-    def _apply(self, row: BatchRow) -> None:
+    def _apply(self, row: BatchRow) -> bool:
+        """Claims what waits and follows what was claimed; says whether nothing of it is on its way to a block."""
         rows = self._grants(row.id)
         tree = Tree.of([leaf_hash(bytes(grant.blob)) for grant in rows])
         self._claim(row, [grant for grant in rows if grant.state == WAITING], tree)
-        mined = [self._claim_outcome(row, claim, rows, tree) for claim in sorted(_claims(rows))]
         rows = self._grants(row.id)
-        if all(grant.state in (APPLIED, REFUSED) for grant in rows):
-            self._tell(row, rows, True)
+        fates: dict[int, Fate] = {}
+        for claim in sorted({grant.claim for grant in rows if grant.state == CLAIMED}):
+            found = self._fates(row, [grant for grant in rows if grant.claim == claim], tree)
+            if found is None:
+                return False
+            fates |= found
+        rows = self._grants(row.id)
+        over = all(grant.state in (APPLIED, REFUSED) for grant in rows)
+        if not any(grant.state == WAITING for grant in rows):
+            self._tell(row, rows, fates, over)
+        if over:
             self._set(row.id, state=OVER)
-        elif all(mined) and not any(grant.state == WAITING for grant in rows):
-            self._tell(row, rows, False)
+        return True
 
     def _claim(self, row: BatchRow, waiting: Sequence[GrantRow], tree: Tree) -> None:
         ready: list[GrantRow] = []
@@ -278,28 +294,32 @@ class GrantDesk(Desk):
             ]
         )
 
-    def _claim_outcome(self, row: BatchRow, claim: str, rows: Sequence[GrantRow], tree: Tree) -> bool:
-        """Writes down what a claim that is final did; says whether it is mined."""
-        chunk = [grant for grant in rows if grant.claim == claim]
+    def _fates(self, row: BatchRow, chunk: Sequence[GrantRow], tree: Tree) -> dict[int, Fate] | None:
+        """What a mined claim did to each of its grants, written down once it is final; None before it is mined."""
+        claim = chunk[0].claim
         if not self.office.knows(RELAY, claim):  # died between storing and submitting
             self.office.submit(RELAY, claim, "Settlement", self._apply_call(row, chunk, tree))
-            return False
+            return None
         outcome = self.office.outcome(RELAY, claim)
-        if outcome is None or not outcome.final:
-            return outcome is not None
+        if outcome is None:
+            return None
         moved = self._applied(outcome) if outcome.success else {}
+        fates: dict[int, Fate] = {}
         for grant in chunk:
             if grant.grant_index in moved:
-                self._set_grant(row.id, grant.grant_index, state=APPLIED)
+                fates[grant.grant_index] = (APPLIED, None)
             elif outcome.success:
-                reason = "nothing was open on its line, or the supplier can't be paid; it stays until it expires"
-                self._set_grant(row.id, grant.grant_index, state=REFUSED, reason=reason)
+                fates[grant.grant_index] = (REFUSED, NOTHING_MOVED)
             elif len(chunk) > 1:
-                # One of them spoilt the call between trial and block: try each again by itself.
-                self._set_grant(row.id, grant.grant_index, state=WAITING, claim=None)
+                # One of them spoilt the call between trial and block: each is tried again by itself.
+                fates[grant.grant_index] = (WAITING, None)
             else:
-                self._set_grant(row.id, grant.grant_index, state=REFUSED, reason=str(outcome.error))
-        return True
+                fates[grant.grant_index] = (REFUSED, str(outcome.error))
+        if outcome.final:
+            for index, (state, reason) in fates.items():
+                claimed = None if state == WAITING else claim
+                self._set_grant(row.id, index, state=state, reason=reason, claim=claimed)
+        return fates
 
     def _applied(self, outcome: Outcome) -> dict[int, int]:
         return {e.index: e.amount for e in self.office.events_of(outcome) if isinstance(e, GrantApplied)}
@@ -309,23 +329,20 @@ class GrantDesk(Desk):
             here = (grants.c.batch == batch) & (grants.c.grant_index == index)
             connection.execute(update(grants).where(here).values(**values))
 
-    def _tell(self, row: BatchRow, rows: Sequence[GrantRow], final: bool) -> None:
+    def _tell(self, row: BatchRow, rows: Sequence[GrantRow], fates: dict[int, Fate], final: bool) -> None:
         item = self.inbox.get(row.item)
         if item is None or (item.state is State.DONE and not final):
             return
         posted = self.office.outcome(WELFARE, f"grants:{row.id}:post")
+        known = [(grant, fates.get(grant.grant_index, (grant.state, grant.reason))) for grant in rows]
         result: dict[str, object] = {
             "batch": row.chain_batch,
             "grants": len(rows),
-            "refused": {str(BillKey.from_number(g.bill)): g.reason for g in rows if g.state == REFUSED},
+            "refused": {str(BillKey.from_number(g.bill)): reason for g, (state, reason) in known if state == REFUSED},
             "root": "0x" + bytes(row.root).hex(),
             **(transaction(posted) if posted else {}),
         }
         self.inbox.done([row.item], result, final)
-
-
-def _claims(rows: Sequence[GrantRow]) -> set[str]:
-    return {grant.claim for grant in rows if grant.state == CLAIMED and grant.claim is not None}
 
 
 def _act_hash(act: str) -> Hash:

@@ -17,7 +17,7 @@ from tests.ledger.town import Town
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with anvil() as node:
+    with anvil(block_time_s=0.1) as node:
         yield Town.build(node.rpc, tmp_path_factory.mktemp("built"))
 
 

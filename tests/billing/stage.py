@@ -70,7 +70,10 @@ class Stage:
             inbox=open_inbox(engine, deployment),
             ledger=self.indexed.ledger,
             reader=self.town.reader,
-            senders={name: Sender(engine, self.town.rpc, deployment.chain_id, key) for name, key in KEYS.items()},
+            senders={
+                name: Sender(engine.execution_options(writes=True), self.town.rpc, deployment.chain_id, key)
+                for name, key in KEYS.items()
+            },
         )
         self.collector = Collector(self.office)
 
@@ -116,8 +119,9 @@ class Stage:
         self.settle()
         return root
 
-    def read_water(self, litres: dict[int, int], at: int) -> Hash:
-        return self.read([RegisterReading(meter_id(i), 0, at, value, Unit.LITRE) for i, value in litres.items()])
+    def read_water(self, litres: dict[int, int], at: int, acknowledge: bool = True) -> Hash:
+        records = [RegisterReading(meter_id(i), 0, at, value, Unit.LITRE) for i, value in litres.items()]
+        return self.read(records, acknowledge)
 
     # --- work ---
 
