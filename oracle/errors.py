@@ -34,13 +34,14 @@ class UnknownSource(OracleError):
     """The header names a source that the Registry does not know."""
 
     source: int
-    sequence: int
+    sequence: int | None = None
     slug = "unknown-source"
     status = 403
     remedy = "have the operator register the concentrator's key (Registry.registerSource), then send the batch again"
 
     def what(self) -> str:
-        return f"source {self.source} of batch {self.sequence} is not in the Registry"
+        batch = "" if self.sequence is None else f" of batch {self.sequence}"
+        return f"source {self.source}{batch} is not in the Registry"
 
 
 @dataclass(eq=False)

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from contracts.wire.canonical import content_hash
@@ -16,10 +18,12 @@ from contracts.wire.ids import Hash
 from oracle import store
 from oracle.batch import MAX_BODY_BYTES, NO_BATCH, batch_from_json, header_to_json, signature_from_json
 from oracle.batch_files import DOCUMENTS, READINGS
-from oracle.errors import OracleError
+from oracle.errors import OracleError, UnknownSource
 from oracle.intake import Intake, Receipt, adopt
 from oracle.refusals import BatchTooLarge, DocumentMismatch, MalformedRequest, NotEntitled, NotFound
 
+_SourceNumber = Annotated[int, PathParameter(ge=0, lt=1 << 32)]
+_Sequence = Annotated[int, PathParameter(ge=0, lt=1 << 48)]
 _SERVED = (READINGS, DOCUMENTS)
 _BEARER = "Bearer "
 
@@ -35,6 +39,12 @@ def make_app(intake: Intake, token: str, reset: Resetter) -> FastAPI:
     def problem(_request: Request, error: OracleError) -> JSONResponse:
         return JSONResponse(problem_of(error), error.status, media_type="application/problem+json")
 
+    @app.exception_handler(RequestValidationError)
+    def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        fault = error.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        return problem(request, MalformedRequest(f"{place}: {fault['msg']}"))
+
     def entitled(authorization: str | None, thing: str) -> None:
         shown = (authorization or "").removeprefix(_BEARER)
         if not hmac.compare_digest(shown.encode(), token.encode()):
@@ -46,16 +56,16 @@ def make_app(intake: Intake, token: str, reset: Resetter) -> FastAPI:
         return await run_in_threadpool(lambda: receipt_json(intake.accept(batch_from_json(body))))
 
     @app.get("/batches/{source}/{sequence}")
-    def get_batch(source: int, sequence: int) -> dict[str, object]:
+    def get_batch(source: _SourceNumber, sequence: _Sequence) -> dict[str, object]:
         return batch_json(intake, source, sequence)
 
     @app.put("/batches/{source}/{sequence}/signature", status_code=202)
-    async def put_signature(source: int, sequence: int, request: Request) -> dict[str, object]:
+    async def put_signature(source: _SourceNumber, sequence: _Sequence, request: Request) -> dict[str, object]:
         signature = signature_from_json(_object(await _body(request)))
         return await run_in_threadpool(lambda: receipt_json(intake.sign_again(source, sequence, signature)))
 
     @app.get("/sources/{source}/head")
-    def get_head(source: int) -> dict[str, object]:
+    def get_head(source: _SourceNumber) -> dict[str, object]:
         return head_json(intake, source)
 
     @app.post("/resets", status_code=202)
@@ -144,7 +154,12 @@ def batch_json(intake: Intake, source: int, sequence: int) -> dict[str, object]:
 
 
 def head_json(intake: Intake, source: int) -> dict[str, object]:
-    """Where a source goes on from: its last accepted batch, and which batches it must sign again."""
+    """Where a source goes on from: its last accepted batch, and which batches it must sign again.
+
+    Raises UnknownSource.
+    """
+    if intake.chain.source(source) is None and intake.chain.source(source, fresh=True) is None:
+        raise UnknownSource(source)
     on_chain = intake.chain.head_of(source)
     with intake.engine.begin() as connection:
         adopt(connection, source, on_chain)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from contracts.client.keyring import KeyRing
+from contracts.client.keyring import KeyDestroyed, KeyRing
 from contracts.wire.ids import KeyId, MeterId
 
 UNCLAIMED = KeyId(b"kopeck/unclaimed")
@@ -34,7 +34,10 @@ class SealingKeys:
 
     def unclaimed(self) -> SealingKey:
         """The key for what belongs to no account. Raises KeyDestroyed."""
-        return UNCLAIMED, self._ring.create(UNCLAIMED)
+        secret = self._ring.secret(UNCLAIMED)
+        if secret is None:
+            raise KeyDestroyed(UNCLAIMED)
+        return UNCLAIMED, secret
 
     def of_meters(self, meters: Iterable[MeterId]) -> dict[MeterId, SealingKey]:
         """The keys of the meters that are bound to an account whose key still exists; others are left out."""

@@ -265,11 +265,16 @@ def set_reported(connection: Connection, equivocation: int) -> None:
     connection.execute(update(t.equivocations).where(t.equivocations.c.id == equivocation).values(reported=True))
 
 
+_WINDOWS = select(t.meter_windows.c.meter, t.meter_windows.c.sealed).where(
+    t.meter_windows.c.meter.in_(bindparam("meters", expanding=True))
+)
+
+
 def load_windows(connection: Connection, keys: Mapping[MeterId, SealingKey]) -> dict[MeterId, Window]:
     """The windows of meters. One sealed under another account's key (the meter moved) starts anew."""
     found: dict[MeterId, Window] = {}
     for chunk in _chunks(keys, _IN_CHUNK):
-        for row in connection.execute(select(t.meter_windows).where(t.meter_windows.c.meter.in_(chunk))):
+        for row in connection.execute(_WINDOWS, {"meters": chunk}):
             meter = MeterId(bytes(row.meter))
             try:
                 found[meter] = Window.unpack(unseal(keys[meter][1], meter, row.sealed))

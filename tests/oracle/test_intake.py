@@ -308,3 +308,25 @@ def test_only_the_validation_source_decides(town: Town) -> None:
 def test_the_json_form_keeps_every_byte(town: Town) -> None:
     batch = town.signer(1).next(reading(town.meters[0], 2**63), reading(town.meters[1], 0))
     assert batch_from_json(batch_to_json(batch)) == batch
+
+
+def test_a_kill_between_file_and_rows_leaves_a_batch_that_can_be_sent_again(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = town.signer(1)
+    batch = source.next(reading(town.meters[0], 100, NOW - 2 * HOUR), reading(town.meters[0], 90, NOW - HOUR))
+    for step in ("set_chain", "save_windows", "add_decisions"):
+        with monkeypatch.context() as patch:
+            patch.setattr(store, step, _killed)
+            with pytest.raises(KeyboardInterrupt):
+                town.intake.accept(batch)
+        again = town.reopened()
+        assert states(again) == {}
+        assert standing(again, 1) == NO_BATCH
+        assert decisions(again) == []
+    assert town.reopened().accept(batch).state == "accepted"
+    assert len(decisions(town.intake)) == 1
+
+
+def _killed(*_arguments: object) -> None:
+    raise KeyboardInterrupt
