@@ -9,6 +9,7 @@ import pytest
 
 from contracts.client import abi
 from contracts.client.deployments import CONTRACTS
+from contracts.wire import errors
 from contracts.wire.declarations import snake_case
 from contracts.wire.errors import error_table
 from contracts.wire.events import event_layouts
@@ -63,13 +64,14 @@ def test_the_table_holds_no_event_that_no_contract_has() -> None:
 def test_each_error_of_the_contracts_is_in_the_table(contract: str, row: dict[str, Any]) -> None:
     if row["name"] in UNRAISED:
         return
-    error, declaration = error_table()[keccak(signature(row).encode())[:4]]
-    assert declaration.name == row["name"]
-    assert [p.name for p in declaration.parameters] == [snake_case(part["name"]) for part in row["inputs"]]
+    error = error_table()[keccak(signature(row).encode())[:4]]
+    assert error.declaration.name == row["name"]
+    assert [p.name for p in error.declaration.parameters] == [snake_case(part["name"]) for part in row["inputs"]]
     assert error.__name__ == row["name"].replace("_", ""), contract
+    assert getattr(errors, error.__name__) is error
 
 
 def test_every_problem_has_a_remedy_a_status_and_a_slug_of_its_own() -> None:
-    classes = [error for error, _ in error_table().values()]
+    classes = list(error_table().values())
     assert all(error.remedy.endswith(".") and 400 <= error.status <= 503 for error in classes)
     assert len({error.slug for error in classes}) == len(classes)
