@@ -7,7 +7,7 @@ again and meanwhile reported. Its facts carry the place of the event that named 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -79,6 +79,8 @@ class Ingestor:
         self._keys = keys
         self._clock = clock
         self._retries: dict[tuple[str, Hash], _Retry] = {}
+        self.is_complete = False
+        """Whether the last pass left nothing that the chain names."""
 
     def pending(self) -> list[Named]:
         """Files that the chain names and the ledger does not hold yet, in the order they were named."""
@@ -89,11 +91,14 @@ class Ingestor:
         """Adds what can be had now; gives the number of files added. Not ``is_patient``: asks for all again."""
         added = 0
         secrets = _Secrets(self._keys)
-        for named in self.pending():
+        pending = self.pending()
+        self._forget_unnamed(pending)
+        for named in pending:
             retry = self._retries.get((named.kind, named.root))
             if is_patient and retry is not None and retry.due > self._clock():
                 continue
             added += self._try(named, secrets)
+        self.is_complete = added == len(pending)
         return added
 
     def _try(self, named: Named, secrets: Keys) -> bool:
@@ -133,6 +138,17 @@ class Ingestor:
         lines = _checked(data, named)
         self._local.put(named.kind, named.root, data)
         return lines
+
+    def _forget_unnamed(self, pending: Sequence[Named]) -> None:
+        """Drops reports of files that the chain names no more: their block was taken back."""
+        names = {(named.kind, named.root) for named in pending}
+        for kind, root in self._retries.keys() - names:
+            del self._retries[kind, root]
+        m = models.missing_files
+        with self._engine.begin() as connection:
+            for row in connection.execute(select(m.c.kind, m.c.root)).all():
+                if (row.kind, row.root) not in names:
+                    connection.execute(delete(m).where(m.c.kind == row.kind, m.c.root == row.root))
 
     def _report(self, named: Named, reason: str) -> None:
         name = named.kind, named.root

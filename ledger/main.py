@@ -43,10 +43,13 @@ class Indexer:
         Raises NodeError, ChainMoved, and LedgerFault where a person is needed.
         """
         step = self._follower.step()
-        if self._ingestor.run() or step.rolled_back_to is not None:
+        is_back = step.rolled_back_to is not None
+        is_changed = is_back or step.events > 0
+        added = self._ingestor.run() if is_changed or not self._ingestor.is_complete else 0
+        if added or is_back:
             self._acknowledger.offer(_kept_and_unsaid(self._engine, own))
         self._acknowledger.tick()
-        return step.is_caught_up and step.rolled_back_to is None
+        return step.is_caught_up and not is_back
 
     def resume(self, own: Address) -> None:
         """Offers what was ingested before a stop and not acknowledged."""

@@ -84,7 +84,10 @@ def connect(url: str) -> Engine:
     if url.startswith("sqlite:///"):
         path = Path(url.removeprefix("sqlite:///"))
         path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
+    # A read of several queries is to be of one moment; SQLite's transactions are so by themselves.
+    engine = (
+        create_engine(url, isolation_level="REPEATABLE READ") if url.startswith("postgresql") else create_engine(url)
+    )
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
         event.listen(engine, "begin", _begin_at_once)

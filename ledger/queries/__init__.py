@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from contracts.client.keyring import KeyRing
 from contracts.wire.ids import (
@@ -78,62 +79,68 @@ class Ledger:
 
     def head(self) -> Head | None:
         """The block that the ledger stands at; None before its first."""
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             links = read_links(connection)
         return Head(links[-1].number, links[-1].hash, links[-1].timestamp) if links else None
 
     def finalized_height(self) -> int:
-        """Height up to which nothing is taken back any more."""
+        """Height up to which nothing is taken back any more; -1 before the first block."""
+        with self._read() as (_, height):
+            return height
+
+    @contextmanager
+    def _read(self) -> Iterator[tuple[Connection, int]]:
+        """One transaction, so that an answer is of one moment; with the height that is final at it."""
         with self._engine.connect() as connection:
             position = read_position(connection)
-        return position.finalized_number if position else -1
+            yield connection, position.finalized_number if position else -1
 
     def missing_files(self) -> list[MissingFile]:
         """Files that the chain names and the ledger could not have yet."""
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             rows = connection.execute(select(missing_files).order_by(missing_files.c.kind, missing_files.c.root))
             return [MissingFile(row.kind, Hash(row.root), row.attempts, row.reason) for row in rows]
 
     def faults(self) -> list[Fault]:
         """What the chain or the files say that can't be right."""
         f = faults.c
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             rows = connection.execute(select(faults).order_by(f.block_number, f.log_index, f.position))
             return [Fault(row.kind, row.detail, row.block_number, row.log_index) for row in rows]
 
     def closed_leaves(self) -> dict[tuple[str, int], int]:
         """How many leaves could not be read, by kind of file and ClosedState."""
         c = closed_leaves.c
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             query = select(c.kind, c.state, func.count().label("leaves")).group_by(c.kind, c.state)
             return {(row.kind, row.state): row.leaves for row in connection.execute(query)}
 
     def digest(self) -> Hash:
         """One hash over every fact: two ledgers of one chain and the same files have the same."""
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             return digest(connection)
 
     # --- readings ---
 
     def registers(self, meters: Sequence[MeterId], start: int, end: int) -> list[RegisterRow]:
         """Registers that may be billed, taken from ``start`` until before ``end``, by meter, register and time."""
-        with self._engine.connect() as connection:
-            return Billable(connection, self.finalized_height()).registers(meters, start, end)
+        with self._read() as (connection, height):
+            return Billable(connection, height).registers(meters, start, end)
 
     def profiles(self, meters: Sequence[MeterId], start: int, end: int) -> list[ProfileRow]:
         """Profiles that may be billed and overlap the time from ``start`` until before ``end``, in the same order."""
-        with self._engine.connect() as connection:
-            return Billable(connection, self.finalized_height()).profiles(meters, start, end)
+        with self._read() as (connection, height):
+            return Billable(connection, height).profiles(meters, start, end)
 
     def chain_heads(self) -> list[UsedHead]:
         """The latest head of each source up to which its whole chain may be billed."""
-        with self._engine.connect() as connection:
-            return chain_heads(connection, self.finalized_height())
+        with self._read() as (connection, height):
+            return chain_heads(connection, height)
 
     def holders_of(self, root: Hash) -> list[Address]:
         """Who said that they keep the file of a root."""
         a = acknowledgements.c
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             query = select(a.holder).where(a.root == root).distinct().order_by(a.holder)
             return [Address(row.holder) for row in connection.execute(query)]
 
@@ -141,33 +148,33 @@ class Ledger:
 
     def suppliers(self) -> list[SupplierView]:
         """Suppliers as they are now, by number."""
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             return _registry.read_suppliers(connection)
 
     def tariff_version(self) -> int:
         """Version of the tariff book: how many versions are final."""
-        with self._engine.connect() as connection:
-            query = select(func.max(tariffs.c.version)).where(tariffs.c.block_number <= self.finalized_height())
+        with self._read() as (connection, height):
+            query = select(func.max(tariffs.c.version)).where(tariffs.c.block_number <= height)
             return connection.execute(query).scalar() or 0
 
     def tariffs(self) -> list[TariffView]:
         """All published versions."""
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             return _registry.read_tariffs(connection)
 
     # --- runs and bills ---
 
     def run(self, run: RunId) -> RunView | None:
         """One run."""
-        with self._engine.connect() as connection:
-            found = _bills.read_runs(connection, self.finalized_height(), runs.c.run == int(run))
+        with self._read() as (connection, height):
+            found = _bills.read_runs(connection, height, runs.c.run == int(run))
         return found[0] if found else None
 
     def runs(self, period: Period | None = None) -> list[RunView]:
         """Runs of a period, or all, in the order they were proposed."""
         where = [] if period is None else [runs.c.period == period.number]
-        with self._engine.connect() as connection:
-            return _bills.read_runs(connection, self.finalized_height(), *where)
+        with self._read() as (connection, height):
+            return _bills.read_runs(connection, height, *where)
 
     def bill(self, key: BillKey) -> BillView | None:
         """One bill."""
@@ -176,21 +183,19 @@ class Ledger:
 
     def bills(self, keys: Sequence[BillKey]) -> list[BillView]:
         """Bills in the order of ``keys``; those that no indexed run holds are left out."""
-        with self._engine.connect() as connection:
-            return _bills.read_bills(connection, self.finalized_height(), keys, self._keys)
+        with self._read() as (connection, height):
+            return _bills.read_bills(connection, height, keys, self._keys)
 
     def bills_of_run(self, run: RunId) -> list[BillView]:
         """All bills of a run, by index."""
-        with self._engine.connect() as connection:
-            return _bills.read_bills(
-                connection, self.finalized_height(), _bills.keys_of_run(connection, run), self._keys
-            )
+        with self._read() as (connection, height):
+            return _bills.read_bills(connection, height, _bills.keys_of_run(connection, run), self._keys)
 
     def bills_by_id(self, bill_id: BillId) -> list[BillView]:
         """Bills that stand under a bill id: more than one where a vetoed run was proposed again."""
-        with self._engine.connect() as connection:
+        with self._read() as (connection, height):
             keys = _bills.keys_of_bill_id(connection, bill_id)
-            return _bills.read_bills(connection, self.finalized_height(), keys, self._keys)
+            return _bills.read_bills(connection, height, keys, self._keys)
 
     def proof(self, key: BillKey) -> list[Hash]:
         """Siblings of a bill from the leaf up. Raises NotIndexed."""
@@ -207,7 +212,7 @@ class Ledger:
             raise NotIndexed(f"run {run}")
         name = run, view.root
         if name not in self._trees:
-            with self._engine.connect() as connection:
+            with self._read() as (connection, _):
                 tree = _bills.bill_tree(connection, run)
             if tree is None:
                 raise NotIndexed(f"run {run}")
@@ -220,39 +225,39 @@ class Ledger:
 
     def receipts(self, key: BillKey) -> list[ReceiptView]:
         """All that moved on a bill, in chain order."""
-        with self._engine.connect() as connection:
-            return _money.Receipts(connection, self.finalized_height()).of_bill(key)
+        with self._read() as (connection, height):
+            return _money.Receipts(connection, height).of_bill(key)
 
     def order(self, digest: Reference) -> OrderOutcome | None:
         """What became of a resident's order; None while it has not been carried out."""
-        with self._engine.connect() as connection:
-            return _money.order_outcome(connection, self.finalized_height(), digest)
+        with self._read() as (connection, height):
+            return _money.order_outcome(connection, height, digest)
 
     def batch(self, agent: Address, reference: Reference) -> BatchOutcome | None:
         """What became of an agent's batch; None while it has not been carried out."""
-        with self._engine.connect() as connection:
-            return _money.batch_outcome(connection, self.finalized_height(), agent, reference)
+        with self._read() as (connection, height):
+            return _money.batch_outcome(connection, height, agent, reference)
 
     def grants(self, bill: BillKey) -> list[GrantView]:
         """Grants for a bill."""
         g = grants.c
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             return _money.read_grants(connection, g.run == int(bill.run), g.bill_index == bill.index)
 
     def grants_of_batch(self, batch: GrantBatchId) -> list[GrantView]:
         """Grants of a batch, by index."""
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             return _money.read_grants(connection, grants.c.batch == int(batch))
 
     def grant_batches(self) -> list[GrantBatchView]:
         """Batches of grants in the order they were posted."""
-        with self._engine.connect() as connection:
-            return _money.read_grant_batches(connection, self.finalized_height())
+        with self._read() as (connection, height):
+            return _money.read_grant_batches(connection, height)
 
     def grant_proof(self, batch: GrantBatchId, index: int) -> list[Hash]:
         """Siblings of a grant from the leaf up. Raises NotIndexed."""
         g = grants.c
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             query = select(g.leaf).where(g.batch == int(batch)).order_by(g.grant_index)
             leaves = [Hash(row.leaf) for row in connection.execute(query)]
         if not leaves:
@@ -262,33 +267,31 @@ class Ledger:
     def prepayment(self, name: Hash | Tag) -> PrepaymentView | None:
         """A prepayment by its id (H(payer ‖ tag), what a bill names) or by its tag."""
         p = prepayments.c
-        with self._engine.connect() as connection:
-            found = _money.read_prepayments(
-                connection, self.finalized_height(), (p.prepayment == bytes(name)) | (p.tag == bytes(name))
-            )
+        with self._read() as (connection, height):
+            found = _money.read_prepayments(connection, height, (p.prepayment == bytes(name)) | (p.tag == bytes(name)))
         return found[0] if found else None
 
     def prepayments(self) -> list[PrepaymentView]:
         """All prepayments in the order they were made."""
-        with self._engine.connect() as connection:
-            return _money.read_prepayments(connection, self.finalized_height())
+        with self._read() as (connection, height):
+            return _money.read_prepayments(connection, height)
 
     def statement(self, supplier: SupplierId, first_ts: int, last_ts: int) -> list[StatementRow]:
         """A supplier's receipts (refunds negative) from ``first_ts`` through ``last_ts``, in chain order."""
-        with self._engine.connect() as connection:
-            return _money.read_statement(connection, self.finalized_height(), supplier, first_ts, last_ts)
+        with self._read() as (connection, height):
+            return _money.read_statement(connection, height, supplier, first_ts, last_ts)
 
     def balance(self, wallet: Address) -> int:
         """Kopecks of a wallet, by the postings."""
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             return _money.balance(connection, wallet)
 
     def balances(self) -> dict[Address, int]:
         """Kopecks of every wallet that ever held any."""
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             return _money.balances(connection)
 
     def totals(self) -> Totals:
         """The town in kopecks."""
-        with self._engine.connect() as connection:
+        with self._read() as (connection, _):
             return _money.read_totals(connection)

@@ -24,6 +24,7 @@ _CHUNK = 500
 """Names in one IN list: below every database's limit of parameters."""
 
 _QUALITIES = tuple(Quality)
+_UNITS = {unit.value: unit for unit in Unit}
 _FLAGS = {flags: ReadingFlags(flags) for flags in range(32)}
 
 
@@ -63,7 +64,7 @@ class Billable:
                         row.register,
                         row.taken_at,
                         row.value,
-                        Unit(row.unit),
+                        _UNITS[row.unit],
                         decision.quality if decision else _QUALITIES[row.quality],
                         _flags(row.flags),
                         batch.source,
@@ -90,7 +91,7 @@ class Billable:
                         row.start,
                         row.end,
                         row.step_s,
-                        Unit(row.unit),
+                        _UNITS[row.unit],
                         values,
                         qualities,
                         _flags(row.flags),
