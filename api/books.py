@@ -16,6 +16,7 @@ from api.models import (
     BillSummary,
     Charged,
     Explanation,
+    GrantBatch,
     Leg,
     Line,
     Party,
@@ -46,6 +47,8 @@ STATES: dict[BillState, BillStateName] = {
     BillState.PAID: "paid",
     BillState.SUPERSEDED: "superseded",
 }
+STATEMENT_KINDS = {"PREPAYMENT": "prepaid"}
+"""On a bill a prepayment is netted; to the supplier it is money that came ahead."""
 KINDS = ("bill", "debit-note", "credit-note")
 MOSCOW = "Europe/Moscow"
 
@@ -167,12 +170,30 @@ class LedgerBooks:
             for s in self._ledger.suppliers()
         ]
 
+    def grant_batches(self) -> list[GrantBatch]:
+        """Batches of grants, newest first."""
+        return [
+            GrantBatch(
+                batch=b.batch,
+                wallet=address_text(b.wallet),
+                root=_hex(b.root),
+                count=b.count,
+                total_kopecks=b.total_kopecks,
+                used_kopecks=b.used_kopecks,
+                reversed=b.is_reversed,
+                act=_hex(b.act),
+                finalised=b.is_final,
+            )
+            for b in reversed(self._ledger.grant_batches())
+        ]
+
     def statement(self, supplier: SupplierId, period: Period | None) -> Statement | None:
-        """A supplier's month, in the zone of its first house; by default the month the chain is in."""
+        """A supplier's month, by the calendar of the houses it bills; by default the month the chain is in."""
         found = next((s for s in self._ledger.suppliers() if s.supplier == supplier), None)
         if found is None:
             return None
-        zone = ZoneInfo(MOSCOW)
+        zone_name = self._zone_of_supplier(supplier)
+        zone = ZoneInfo(zone_name)
         today = _moment(self.now()).astimezone(zone)
         month = period or Period(today.year, today.month)
         first, last = _month(month, zone)
@@ -182,7 +203,7 @@ class LedgerBooks:
             supplier=supplier,
             name=names.supplier(supplier),
             wallet=address_text(found.payout),
-            zone=MOSCOW,
+            zone=zone_name,
             period=str(month),
             first=first,
             last=last,
@@ -191,6 +212,12 @@ class LedgerBooks:
             rows=[_statement_line(row, names) for row in rows],
             charged=self._charged(supplier),
         )
+
+    def _zone_of_supplier(self, supplier: SupplierId) -> str:
+        """Zone of a house that the supplier bills: of the first bill of its latest run."""
+        runs = [run for run in self._ledger.runs() if any(t.supplier == supplier for t in run.suppliers)]
+        account = self._register.account_of(BillKey(runs[-1].run, 0)) if runs else None
+        return (self._register.zone_of(account) if account else None) or MOSCOW
 
     def _charged(self, supplier: SupplierId) -> list[Charged]:
         """What a supplier is owed by each active run, with the root that proves its lines complete."""
@@ -400,7 +427,7 @@ def _receipt(view: ReceiptView, names: _Names) -> Receipt:
 def _statement_line(row: StatementRow, names: _Names) -> StatementLine:
     return StatementLine(
         at=_moment(row.timestamp),
-        kind=row.kind.name.lower(),
+        kind=STATEMENT_KINDS.get(row.kind.name, row.kind.name.lower()),
         bill=str(row.bill) if row.bill is not None else None,
         line=row.line,
         payer=names.party(row.counterparty),

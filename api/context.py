@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from api.models import Account, Bill, Proof, Statement, Status, Supplier
+from api.models import Account, Bill, GrantBatch, Proof, Statement, Status, Supplier
 from api.orders import Network
 from api.people import People
 from api.requests import Requests
@@ -40,6 +40,10 @@ class Books(Protocol):
 
     def suppliers(self) -> list[Supplier]:
         """All suppliers."""
+        ...
+
+    def grant_batches(self) -> list[GrantBatch]:
+        """Batches of grants, newest first."""
         ...
 
     def statement(self, supplier: SupplierId, period: Period | None) -> Statement | None:

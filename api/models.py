@@ -327,6 +327,26 @@ class Suppliers(Model):
     suppliers: list[Supplier]
 
 
+class GrantBatch(Model):
+    """A batch of grants of a welfare wallet: posted, moved to suppliers, left."""
+
+    batch: int
+    wallet: HexAddress
+    root: Hex32
+    count: int
+    total_kopecks: Kopecks
+    used_kopecks: Kopecks
+    reversed: bool
+    act: Hex32
+    finalised: bool
+
+
+class GrantBatches(Model):
+    """All batches, newest first."""
+
+    batches: list[GrantBatch]
+
+
 class StatementRow(Model):
     """One receipt of a supplier."""
 

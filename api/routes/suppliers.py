@@ -1,4 +1,4 @@
-"""Suppliers and what each received."""
+"""Suppliers and what each received; what welfare granted."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.caller import Caller, Door
-from api.models import Statement, Suppliers
+from api.caller import Caller, Door, require
+from api.models import GrantBatches, Statement, Suppliers
 from api.people import Role
 from api.problems import NotFound
 from api.rights import SEES_ALL
@@ -21,6 +21,13 @@ def suppliers(caller: Caller, door: Door) -> Suppliers:
     """All suppliers, as the registry on the chain has them."""
     del caller  # anyone known may see them
     return Suppliers(suppliers=door.books.suppliers())
+
+
+@router.get("/grant-batches")
+def grant_batches(caller: Caller, door: Door) -> GrantBatches:
+    """Batches of grants with what of each has moved: for the welfare body, the regulator and the operator."""
+    require(caller, Role.WELFARE, Role.REGULATOR, Role.OPERATOR)
+    return GrantBatches(batches=door.books.grant_batches())
 
 
 @router.get("/suppliers/{supplier}/statement")

@@ -60,7 +60,7 @@ def test_addresses_are_told_to_those_who_live_there(resident: TestClient, log_in
 
 def test_a_supplier_sees_its_own_receipts_alone(log_in: LogIn) -> None:
     supplier = log_in("supplier1")
-    own = supplier.get("/v1/suppliers/1/statement", params={"period": "2026-02"}).json()
+    own = supplier.get("/v1/suppliers/1/statement", params={"period": "2026-03"}).json()
     assert own["received_kopecks"] == 5_000
     assert [row["bill"] for row in own["rows"]] == ["1-1"]
     assert supplier.get("/v1/suppliers/2/statement").status_code == 404
@@ -68,9 +68,18 @@ def test_a_supplier_sees_its_own_receipts_alone(log_in: LogIn) -> None:
     assert log_in("resident12").get("/v1/suppliers/1/statement").status_code == 404
 
 
-def test_a_month_begins_at_local_midnight(log_in: LogIn) -> None:
+def test_what_was_granted_is_told_to_welfare_and_the_regulator(log_in: LogIn) -> None:
+    for login in ("welfare", "regulator"):
+        (batch,) = log_in(login).get("/v1/grant-batches").json()["batches"]
+        assert (batch["total_kopecks"], batch["used_kopecks"]) == (10_000, 10_000)
+    for login in ("resident12", "supplier1"):
+        assert log_in(login).get("/v1/grant-batches").status_code == 403
+
+
+def test_a_month_begins_at_midnight_of_the_houses(log_in: LogIn) -> None:
     statement = log_in("supplier1").get("/v1/suppliers/1/statement", params={"period": "2026-01"}).json()
-    assert (statement["first"], statement["last"]) == ("2025-12-31T21:00:00Z", "2026-01-31T20:59:59Z")
+    # Krasnoyarsk is seven hours ahead of UTC.
+    assert (statement["first"], statement["last"]) == ("2025-12-31T17:00:00Z", "2026-01-31T16:59:59Z")
     assert statement["rows"] == []
 
 

@@ -212,6 +212,9 @@ class TownLedger:
     def proof(self, _key: BillKey) -> list[Hash]:
         return [hash_of(0x91), hash_of(0x92)]
 
+    def batch(self, _agent: Address, _reference: Reference) -> None:
+        return None
+
     def statement(self, supplier: SupplierId, first_ts: int, last_ts: int) -> list[StatementRow]:
         row = StatementRow(
             EntryKind.PAYMENT, NOW - 600, 1204, 3, hash_of(0xD1), PAID, 0, AGENT, 5_000, supplier == SupplierId(1)
@@ -312,6 +315,7 @@ def _populate(people: People) -> None:
     people.add_person("resident12", PASSWORD, Role.RESIDENT, "Житель 12", accounts=[ACCOUNT])
     people.add_person("resident13", PASSWORD, Role.RESIDENT, "Житель 13", accounts=[OTHER_ACCOUNT])
     people.add_person("supplier1", PASSWORD, Role.SUPPLIER, "Горэнергосбыт", supplier=1)
+    people.add_person("welfare", PASSWORD, Role.WELFARE, "Соцзащита")
     people.add_person("regulator", PASSWORD, Role.REGULATOR, "Регулятор")
     people.set_contact(ACCOUNT, Contact("Житель 12", "ул. Примерная, д. 1, кв. 12"))
     for number, name in NAMES.items():

@@ -19,6 +19,7 @@ PAGES = [
     ("resident12", "/accounts/10000012/prepay"),
     ("supplier1", "/suppliers/1"),
     ("regulator", "/"),
+    ("welfare", "/"),
     (None, "/login"),
 ]
 

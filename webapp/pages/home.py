@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -16,12 +18,18 @@ async def home(visit: Visit) -> Response:
     if me["supplier"] is not None:
         return visit.go(f"/suppliers/{me['supplier']}")
     if me["role"] != "resident":
-        found = await visit.api.get("/v1/suppliers")
-        return visit.page("suppliers.html", me=me, suppliers=found["suppliers"])
+        return await _overview(visit, me)
     accounts = (await visit.api.get("/v1/accounts"))["accounts"]
     status = await visit.api.get("/v1/status")
     zone = accounts[0]["zone"] if accounts else "UTC"
     return visit.page("home.html", zone=zone, me=me, accounts=accounts, status=status)
+
+
+async def _overview(visit: Visit, me: dict[str, Any]) -> Response:
+    """For the welfare body, the regulator and the operator: benefits, and suppliers where their receipts are open."""
+    batches = (await visit.api.get("/v1/grant-batches"))["batches"]
+    suppliers = (await visit.api.get("/v1/suppliers"))["suppliers"] if me["role"] != "welfare" else []
+    return visit.page("overview.html", me=me, batches=batches, suppliers=suppliers)
 
 
 routes = [Route("/", show(home), methods=["GET"])]
