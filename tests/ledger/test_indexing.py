@@ -175,6 +175,17 @@ class TestBenefits:
         indexed.assert_right()
 
 
+class TestClaims:
+    def test_a_run_that_claims_other_lines_than_its_bills_have_is_a_fault(self, indexed: Indexed) -> None:
+        town = indexed.town
+        two_suppliers(town)
+        drafts = [Draft("x", ((1, 900), (2, 50)))]
+        town.post_run(drafts, KEY, claimed_too_much_kopecks=1)
+        (fault,) = indexed.sync().faults()
+        assert fault.kind == "run"
+        assert "901 kopecks for supplier 1, its bills hold 1 lines and 900 kopecks" in fault.detail
+
+
 class TestReadings:
     def test_only_what_is_final_and_held_twice_may_be_billed(self, indexed: Indexed) -> None:
         town = indexed.town

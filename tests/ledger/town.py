@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from contracts.client.files import FileStore
@@ -250,6 +250,7 @@ class Town:
         heads: Sequence[UsedHead] = (),
         superseded: Sequence[BillKey] = (),
         is_activated: bool = True,
+        claimed_too_much_kopecks: int = 0,
     ) -> PostedRun:
         """Serves, proposes and activates a run."""
         drafts = sorted(drafts, key=lambda draft: draft.blob.commit)
@@ -262,9 +263,10 @@ class Town:
         ]
         tree = Tree.of([line.leaf for line in lines])
         self.files.put("bills", tree.root, encode_file({"kind": "bills"}, lines))
-        proposal = Proposal(
-            PERIOD, len(bills), tree.root, 0, NO_HASH, supersession_hash(superseded), _totals(bills), tuple(heads)
-        )
+        first, *others = _totals(bills)
+        first = replace(first, total_kopecks=first.total_kopecks + claimed_too_much_kopecks)
+        replaced = supersession_hash(superseded)
+        proposal = Proposal(PERIOD, len(bills), tree.root, 0, NO_HASH, replaced, (first, *others), tuple(heads))
         self.send("biller", "ChargeBook", calls.encode_propose(proposal))
         run = RunId(self.reader.view("ChargeBook", "runCount"))
         if is_activated:
