@@ -247,6 +247,7 @@ class Town:
         self,
         drafts: Sequence[Draft],
         key: KeyId,
+        *,
         heads: Sequence[UsedHead] = (),
         superseded: Sequence[BillKey] = (),
         is_activated: bool = True,
