@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +80,15 @@ class Home:
             with os.fdopen(descriptor, "w") as out:
                 out.write(secrets.token_urlsafe(32) + "\n")
         return path.read_text().strip()
+
+    def forget_town(self) -> None:
+        """Removes what a town has written so far; its plan and the logs stay."""
+        for entry in self.root.iterdir():
+            if entry.is_dir() and entry.name not in ("logs", "run", "town"):
+                shutil.rmtree(entry)
+            elif entry.is_file() and entry.name != "up.lock":
+                entry.unlink()
+        shutil.rmtree(self.root / "town" / "orders", ignore_errors=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -92,8 +92,11 @@ def _town(home: Home, wanted: dict[str, Any]) -> Town:
 
 
 def _start(town: Town, running: Running, steps: Steps) -> None:
-    """Starts a filled town as it stands; fills one that is not, going on where an earlier filling was broken off."""
+    """Starts a filled town as it stands. A filling that was broken off is begun anew: the chain saves itself once a
+    second, many blocks of the filling's pace, so what it lost cannot be told from a fork."""
     is_filled = running.home.filled.exists()
+    if not is_filled:
+        running.home.forget_town()
     with steps.step("chain", "starting the chain" if is_filled else "starting the chain and deploying the contracts"):
         running.start_chain(town.starts_at, SERVING_BLOCK_S if is_filled else FILLING_BLOCK_S)
         running.ensure_deployed()

@@ -47,7 +47,8 @@ class Parties:
         self._pending.setdefault(party, set()).add(intent)
 
     def settle(self, timeout_s: float = 60.0, done: Callable[[int], None] = lambda _count: None) -> None:
-        """Sends what is pending and waits until all of it is mined. Raises ActFailed where the chain refused."""
+        """Sends what is pending and waits until all of it is final: before that a reorganisation may take it back,
+        and somebody has to send it again. Raises ActFailed where the chain refused."""
         deadline = time.monotonic() + timeout_s
         settled = 0
         while any(self._pending.values()):
@@ -58,14 +59,14 @@ class Parties:
                 sender.advance()
                 for intent in sorted(intents):
                     outcome = sender.outcome(intent)
-                    if outcome is not None:
+                    if outcome is not None and outcome.final:
                         _require_success(party, intent, outcome)
                         intents.discard(intent)
                         settled += 1
             done(settled)
             if time.monotonic() > deadline:
                 left = [f"{party}: {intent}" for party, intents in self._pending.items() for intent in intents]
-                raise ActFailed(*_first(left), f"not mined within {timeout_s:.0f} s")
+                raise ActFailed(*_first(left), f"not final within {timeout_s:.0f} s")
             time.sleep(0.05)
 
     def _sender(self, party: str) -> Sender:

@@ -18,6 +18,17 @@ from scripts.town.plan import Flat, Habit, Town
 from scripts.town.stage import Stage
 
 REQUEST_S = 20.0
+PARTIES = (
+    ("agent", "agent", "Платёжный агент"),
+    ("welfare", "welfare", "Соцзащита Демогорода"),
+    ("bank", "bank", "Банк-эмитент"),
+)
+"""Wallets that the pages call by name."""
+CLERKS = (
+    (Role.WELFARE, "орган соцзащиты"),
+    (Role.REGULATOR, "надзор"),
+    (Role.OPERATOR, "расчётный центр"),
+)
 
 
 class ApiRefused(RuntimeError):
@@ -49,24 +60,27 @@ def logins_of(town: Town, home: Home) -> list[Login]:
     for supplier in town.suppliers[:2]:
         name = f"supplier-{supplier.number}"
         out.append(Login(name, _password(home, name), Role.SUPPLIER, supplier.name, (), supplier.number))
-    clerks = (Role.WELFARE, Role.REGULATOR, Role.OPERATOR)
-    out += [Login(role.value, _password(home, role.value), role, f"the {role.value}") for role in clerks]
+    out += [Login(role.value, _password(home, role.value), role, story) for role, story in CLERKS]
     return out
 
 
 def _told(town: Town) -> list[tuple[Flat, str]]:
     """The flats that somebody can look into: every wallet payer, and the first flat of each other story."""
-    found = [(flat, flat.habit.value) for flat in town.flats if flat.habit is Habit.WALLET]
+    found = [
+        (flat, "платит со своего кошелька подписанным распоряжением")
+        for flat in town.flats
+        if flat.habit is Habit.WALLET
+    ]
     stories: tuple[tuple[str, Callable[[Flat], bool]], ...] = (
-        ("an ordinary flat, pays through the agent", lambda f: f.habit is Habit.AGENT and f.metered and not f.benefit),
-        ("has a benefit on heating", lambda f: f.benefit),
-        ("charged too much, corrected and refunded", lambda f: f.overcharged),
-        ("does not pay", lambda f: f.habit is Habit.DEBTOR),
-        ("pays ahead", lambda f: f.habit is Habit.PREPAYER),
-        ("pays a part", lambda f: f.habit is Habit.PART),
-        ("billed by norms alone", lambda f: not f.metered),
-        ("had its meter replaced", lambda f: any(m.until for m in f.meters)),
-        ("its meter's link has gaps", lambda f: f.gaps),
+        ("обычная квартира, платит через агента", lambda f: f.habit is Habit.AGENT and f.metered and not f.benefit),
+        ("льгота на отопление", lambda f: f.benefit),
+        ("начислили лишнее, исправили и вернули", lambda f: f.overcharged),
+        ("не платит", lambda f: f.habit is Habit.DEBTOR),
+        ("платит вперёд", lambda f: f.habit is Habit.PREPAYER),
+        ("платит часть", lambda f: f.habit is Habit.PART),
+        ("без счётчиков, по нормативам", lambda f: not f.metered),
+        ("счётчик заменён", lambda f: any(m.until for m in f.meters)),
+        ("пропуски в показаниях", lambda f: f.gaps),
     )
     taken = {flat.account for flat, _ in found}
     for story, fits in stories:
@@ -109,6 +123,10 @@ class Residents:
             {"login": x.login, "password": x.password, "label": x.story} for x in logins_of(stage.town, stage.home)
         ]
         (stage.home.folder("api") / "demo-logins.json").write_text(json.dumps(shown, ensure_ascii=False) + "\n")
+        for supplier in stage.town.suppliers:
+            people.name_supplier(supplier.number, supplier.name)
+        for party, kind, name in PARTIES:
+            people.name_wallet(stage.parties.address(party), kind, name)
         for flat in stage.town.flats:
             if people.contact(flat.account) is None:
                 contact = Contact(f"Житель {flat.account}", f"Демогород, дом {flat.house}, кв. {flat.number}")

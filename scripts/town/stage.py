@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from billing.accounts import Accounts
-from billing.inbox import Inbox, Item
+from billing.inbox import Inbox, Item, State
 from billing.requests import Request
 from billing.run import Runs, RunStage
 from billing.store import database_url, open_database
@@ -93,16 +93,16 @@ class Stage:
         return self.inbox.put(client_key, request)
 
     def finish(self, items: Iterable[Item], what: str, done: Callable[[int], None] = lambda _count: None) -> list[Item]:
-        """Waits until billing is through with requests. Raises RequestFailed."""
+        """Waits until billing is through with requests for good. Raises RequestFailed."""
         left = {item.id for item in items}
         ended: dict[int, Item] = {}
 
         def over() -> bool:
             for number in sorted(left - set(ended)):
                 item = self.inbox.get(number)
-                if item is None or not item.is_over:
+                if item is None or not item.is_settled:
                     break
-                if item.reason is not None and item.result is None:
+                if item.state is State.FAILED:
                     raise RequestFailed(item)
                 ended[number] = item
             done(len(ended))
