@@ -48,7 +48,7 @@ __all__ = [
     "UnknownIntent",
 ]
 
-_IN_FLIGHT = 1000
+_IN_FLIGHT = 2000
 _RESEND_BLOCKS = 3
 _STUCK_BLOCKS = 8
 _GAS_MARGIN = 40_000

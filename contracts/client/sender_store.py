@@ -194,6 +194,9 @@ class Store:
         (SQLite) refuses one who read before.
         """
         new = {row[0]: row for row in rows}
+        for row in rows:
+            if new[row[0]][1:3] != row[1:3]:
+                raise IntentConflict(row[0])
         while new:
             try:
                 with self._engine.begin() as connection:

@@ -91,6 +91,8 @@ def test_an_intent_of_the_same_name_with_other_content_is_refused(node: Node, en
     for to, data in ((TARGET, b"two"), (ours.address, b"one"), (None, b"one")):
         with pytest.raises(IntentConflict, match="rent"):
             ours.submit("rent", to, data)
+    with pytest.raises(IntentConflict, match="twice"):
+        ours.submit_many([("twice", TARGET, b"one", None), ("twice", TARGET, b"two", None)])
     with pytest.raises(UnknownIntent, match="nobody"):
         ours.outcome("nobody")
 
