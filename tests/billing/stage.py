@@ -17,6 +17,8 @@ from billing.requests import Request
 from billing.run import Runs
 from billing.store import open_database
 from billing.tariffs import Tariffs, demo_documents
+from contracts.client.files import FileStore
+from contracts.client.keyring import KeyRing
 from contracts.client.sender import Sender
 from contracts.wire import calls
 from contracts.wire.ids import BillKey, Hash, KeyId, MeterId, Period, Service, SourceId, SupplierId
@@ -55,6 +57,11 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.start()
+
+    def afresh(self, folder: Path) -> Stage:
+        """The same contracts with nothing in any book: files, keys, ledger and billing start empty."""
+        town = Town(self.town.rpc, self.town.reader, FileStore(folder / "served"), KeyRing(folder / "keyring.db"))
+        return Stage(town, Indexed(town, folder), folder)
 
     def start(self) -> None:
         """A collector as after a start: nothing but what is on the disk."""
