@@ -18,7 +18,7 @@ from contracts.client.keyring import UnknownKey
 from contracts.wire.files import FileError, LeafLine, parse_file
 from contracts.wire.ids import Hash, KeyId
 from ledger import models
-from ledger.leaves import ClaimedLines, Keys, ProposedRun, Tally, bill_facts, grant_facts, reading_facts
+from ledger.leaves import FILE_FAULTS, ClaimedLines, Keys, ProposedRun, Tally, bill_facts, grant_facts, reading_facts
 from ledger.store import FactRows, insert_rows
 
 FIRST_RETRY_S = 0.5
@@ -45,10 +45,11 @@ class _Retry:
     attempts: int = 1
 
 
-class _Secrets:
+class Secrets:
     """Secrets looked up once for the files of one pass; no longer, so that a destroyed key is soon forgotten."""
 
     def __init__(self, keys: Keys) -> None:
+        """Asks ``keys`` once for each."""
         self._keys = keys
         self._known: dict[KeyId, bytes | None] = {}
 
@@ -90,7 +91,7 @@ class Ingestor:
     def run(self, is_patient: bool = True) -> int:
         """Adds what can be had now; gives the number of files added. Not ``is_patient``: asks for all again."""
         added = 0
-        secrets = _Secrets(self._keys)
+        secrets = Secrets(self._keys)
         pending = self.pending()
         self._forget_unnamed(pending)
         for named in pending:
@@ -109,16 +110,8 @@ class Ingestor:
             return False
         self._retries.pop((named.kind, named.root), None)
         with self._engine.begin() as connection:
-            rows = FactRows()
-            tally = _facts(connection, named, lines, secrets, rows)
-            rows.add(
-                models.ingested, *named.place, named.kind, named.root, tally.leaves, tally.opened, tally.erased,
-                tally.closed,
-            )  # fmt: skip
-            insert_rows(connection, rows)
+            add_file(connection, named, lines, secrets)
             _forget(connection, named)
-        if tally.closed:
-            log.warning("leaves stay closed", kind=named.kind, root="0x" + named.root.hex(), closed=tally.closed)
         return True
 
     def _fetch(self, named: Named) -> list[LeafLine]:
@@ -129,13 +122,13 @@ class Ingestor:
         own = self._local.get(named.kind, named.root)
         if own is not None:
             try:
-                return _checked(own, named)
+                return checked_lines(own, named)
             except FileError as error:
                 log.warning("own copy is damaged", kind=named.kind, root="0x" + named.root.hex(), reason=str(error))
         data = self._source.get(named.kind, named.root)
         if data is None:
             raise FileError(f"nobody serves {named.kind}/0x{named.root.hex()} yet")
-        lines = _checked(data, named)
+        lines = checked_lines(data, named)
         self._local.put(named.kind, named.root, data)
         return lines
 
@@ -165,6 +158,40 @@ class Ingestor:
         log.warning("file not to be had", kind=named.kind, root="0x" + named.root.hex(), reason=reason)
 
 
+def add_file(connection: Connection, named: Named, lines: list[LeafLine], keys: Keys) -> None:
+    """Adds the facts of one file, in the caller's transaction."""
+    rows = FactRows()
+    tally = _facts(connection, named, lines, keys, rows)
+    counts = tally.leaves, tally.opened, tally.erased, tally.closed
+    rows.add(models.ingested, *named.place, named.kind, named.root, *counts)
+    insert_rows(connection, rows)
+    if tally.closed:
+        log.warning("leaves stay closed", kind=named.kind, root="0x" + named.root.hex(), closed=tally.closed)
+
+
+def remove_file(connection: Connection, named: Named) -> None:
+    """Takes the facts of one file back, in the caller's transaction."""
+    for table in models.OF_FILES:
+        here = (table.c.block_number == named.place[0]) & (table.c.log_index == named.place[1])
+        connection.execute(delete(table).where(here))
+    f = models.faults.c
+    here = (f.block_number == named.place[0]) & (f.log_index == named.place[1])
+    connection.execute(delete(models.faults).where(here, f.position >= FILE_FAULTS))
+
+
+def held(connection: Connection) -> list[Named]:
+    """Files whose facts the ledger holds, in the order they were named."""
+    i, r, g = models.ingested.c, models.runs.c, models.grant_batches.c
+    owners = {
+        (x.block_number, x.log_index): x.run for x in connection.execute(select(r.block_number, r.log_index, r.run))
+    }
+    posted = connection.execute(select(g.block_number, g.log_index, g.batch))
+    owners |= {(x.block_number, x.log_index): x.batch for x in posted}
+    rows = connection.execute(select(models.ingested).order_by(i.block_number, i.log_index))
+    places = [(row, (row.block_number, row.log_index)) for row in rows]
+    return [Named(row.kind, Hash(row.root), place, owners.get(place, 0), row.leaves) for row, place in places]
+
+
 def _facts(connection: Connection, named: Named, lines: list[LeafLine], keys: Keys, rows: FactRows) -> Tally:
     if named.kind == "readings":
         return reading_facts(named.place, lines, keys, rows)
@@ -176,7 +203,8 @@ def _facts(connection: Connection, named: Named, lines: list[LeafLine], keys: Ke
     return bill_facts(ProposedRun(named.place, named.owner, claimed), lines, keys, rows)
 
 
-def _checked(data: bytes, named: Named) -> list[LeafLine]:
+def checked_lines(data: bytes, named: Named) -> list[LeafLine]:
+    """The leaves of a file that is what the chain names. Raises FileError."""
     _, lines = parse_file(data, named.root)
     if len(lines) != named.count:
         raise FileError(f"the chain says {named.count} leaves, the file has {len(lines)}")
@@ -189,15 +217,17 @@ def _forget(connection: Connection, named: Named) -> None:
 
 
 def _readings(connection: Connection) -> list[Named]:
-    """A root that was anchored twice is one file, and its leaves are the first batch's."""
+    """A root that was anchored twice is one file, and its leaves are the first batch's that counts them right: a
+    source that anchors another's root with a false count keeps nothing from being read."""
     b, i = models.batches.c, models.ingested.c
-    known = select(1).where(i.root == b.root, i.kind == "readings").exists()
-    found: dict[Hash, Named] = {}
+    known = select(1).where(i.root == b.root, i.kind == "readings", i.leaves == b.leaves).exists()
+    found: dict[tuple[Hash, int], Named] = {}
     for row in connection.execute(
         select(b.block_number, b.log_index, b.root, b.leaves).where(~known).order_by(b.block_number, b.log_index)
     ):
         root = Hash(row.root)
-        found.setdefault(root, Named("readings", root, (row.block_number, row.log_index), 0, row.leaves))
+        named = Named("readings", root, (row.block_number, row.log_index), 0, row.leaves)
+        found.setdefault((root, row.leaves), named)
     return list(found.values())
 
 

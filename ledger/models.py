@@ -435,6 +435,9 @@ grants = _fact(
     Index("ix_grants_bill", "run", "bill_index"),
     key=("batch", "grant_index"),
 )
+OF_FILES = (ingested, closed_leaves, registers, profiles, decisions, bills, bill_lines, grants)
+"""Tables whose facts stand in files; they carry the place of the event that named the file."""
+
 faults = _fact("faults", _text("kind"), _text("detail"), position="position")
 """What the chain or a file says that can't be right, found while it was read: for the regulator's alarm."""
 
