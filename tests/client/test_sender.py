@@ -272,6 +272,29 @@ def test_a_chain_that_lost_what_was_final_halts_the_sender(engine: Engine) -> No
         sender(engine, other).advance()
 
 
+def test_a_node_killed_and_restarted_from_its_last_save_gets_again_what_it_lost(
+    engine: Engine, tmp_path: Path
+) -> None:
+    flags = ("--state", str(tmp_path / "state.json"), "--state-interval", "1")
+    port = free_port()
+    names = [f"n{number}" for number in range(6)]
+    with anvil(*flags, block_time_s=0.3, port=port) as first:
+        ours = sender(engine, first)
+        for name in names:
+            submit(ours, name)
+            ours.wait(name)
+        first.process.kill()  # what came after the last save is gone
+    with anvil(*flags, block_time_s=0.3, port=port) as second:
+        end = time.monotonic() + 15
+        while any(ours.outcome(name) is None for name in names) or on_chain(second, ours.address) == {}:
+            assert time.monotonic() < end
+            ours.advance()
+            time.sleep(0.1)
+        submit(ours, "last")
+        ours.wait("last")
+        assert on_chain(second, ours.address) == {name.encode(): 1 for name in [*names, "last"]}
+
+
 # --- replacement ---
 
 
