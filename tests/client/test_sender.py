@@ -272,9 +272,7 @@ def test_a_chain_that_lost_what_was_final_halts_the_sender(engine: Engine) -> No
         sender(engine, other).advance()
 
 
-def test_a_node_killed_and_restarted_from_its_last_save_gets_again_what_it_lost(
-    engine: Engine, tmp_path: Path
-) -> None:
+def test_a_node_killed_and_restarted_from_its_last_save_gets_again_what_it_lost(engine: Engine, tmp_path: Path) -> None:
     flags = ("--state", str(tmp_path / "state.json"), "--state-interval", "1")
     port = free_port()
     names = [f"n{number}" for number in range(6)]
