@@ -1,7 +1,7 @@
 """The benches: each measures one thing, asserts the state it leaves, and says its bar.
 
-A bench is a function without arguments that returns ``Result``s; ``BENCHES`` names it by the first of its ids, which
-are given by the issues and never renamed.
+A bench is a function without arguments that returns ``Result``s; ``BENCHES`` names it by what its ids begin with. Ids are
+given by the issues and never renamed.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Literal
 
 BENCHES: Mapping[str, str] = {
     "gas": "scripts.bench.gas:measure",
+    "flow": "scripts.bench.flow:measure",
 }
-"""Bench id to ``module:function``, in the order they run."""
+"""What the ids begin with, to ``module:function``, in the order they run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,16 +26,21 @@ class UnknownBench(LookupError):
 
 
 def bench(
-    ids: Annotated[list[str] | None, typer.Argument(help="Which; all where none is named.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids, or groups of them; all where none is named.")] = None,
     out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("var/bench.json"),
     as_json: JsonOption = False,
 ) -> None:
     """Measures gas, speed and memory. Exit code 1 where a bar is missed."""
     results: list[Result] = []
     steps = Steps()
-    for name in ids or list(BENCHES):
-        with steps.step(name, f"bench {name}"):
-            results += _load(name)()
+    wanted = ids or list(BENCHES)
+    for group in dict.fromkeys(name.partition(".")[0] for name in wanted):
+        with steps.step(group, f"bench {group}"):
+            found = _load(group)()
+        results += [result for result in found if group in wanted or result.id in wanted]
+    missing = [name for name in wanted if name not in BENCHES and all(result.id != name for result in results)]
+    if missing:
+        raise UnknownBench(missing[0])
     document = {"machine": machine(), "results": [asdict(result) for result in results]}
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
