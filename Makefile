@@ -42,6 +42,7 @@ check: install-dev .venv-analysis/.stamp
 	@scripts/check.sh
 
 bench: install-dev
+	@node_modules/.bin/forge build --quiet # the contracts that the gas bench stands beside
 	@.venv/bin/kopeck bench --out var/bench.json
 
 clean:

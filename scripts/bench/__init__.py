@@ -1,7 +1,7 @@
 """The benches: each measures one thing, asserts the state it leaves, and says its bar.
 
-A bench is a function without arguments that returns ``Result``s; ``BENCHES`` names it by what its ids begin with. Ids are
-given by the issues and never renamed.
+A bench is a function without arguments that returns ``Result``s; ``BENCHES`` names it by what its ids begin with. Ids
+are given by the issues and never renamed.
 """
 
 from __future__ import annotations
