@@ -47,23 +47,19 @@ class AgentDesk(Desk):
         items = self.inbox.unsettled(AgentPayment.kind, State.ACCEPTED)
         if not items or not self._agent_may_spend():
             return
+        known = self.office.runs.bills_at([_payment(item).bill for item in items])
         by_run: defaultdict[RunId, dict[int, Item]] = defaultdict(dict)
         for item in items:
-            if isinstance(item.request, AgentPayment) and self._is_ours(item, item.request.bill):
+            bill = _payment(item).bill
+            if bill not in known:
+                self.refuse([item], NoSuchBill(bill))
+            else:
                 # A second payment on one bill goes with the next batch: a batch names a bill once.
-                by_run[item.request.bill.run].setdefault(item.request.bill.index, item)
+                by_run[bill.run].setdefault(bill.index, item)
         for run, chosen in sorted(by_run.items()):
             indices = sorted(chosen)
             for start in range(0, len(indices), BATCH_BILLS):
                 self._send_batch(run, [chosen[index] for index in indices[start : start + BATCH_BILLS]])
-
-    def _is_ours(self, item: Item, bill: BillKey) -> bool:
-        try:
-            self.office.bill(bill)
-        except NoSuchBill as error:
-            self.refuse([item], error)
-            return False
-        return True
 
     def _send_batch(self, run: RunId, items: Sequence[Item]) -> None:
         """One batch; where it would be refused, its halves, down to the one payment that is at fault."""
@@ -79,12 +75,12 @@ class AgentDesk(Desk):
             self._send_batch(run, items[middle:])
 
     def _batch_call(self, reference: Reference, run: RunId, items: Sequence[Item]) -> bytes:
-        bills = []
-        for item in items:
-            assert isinstance(item.request, AgentPayment)
-            stored = self.office.bill(item.request.bill)
-            bills.append(BatchBill(stored.index, item.request.maximum_kopecks, stored.blob))
-        tree = self.office.tree(self.office.bill(BillKey(run, bills[0].index)).run)
+        known = self.office.runs.bills_at([_payment(item).bill for item in items])
+        bills = [
+            BatchBill(_payment(item).bill.index, _payment(item).maximum_kopecks, known[_payment(item).bill].blob)
+            for item in items
+        ]
+        tree = self.office.tree(next(iter(known.values())).run)
         return encode_pay_batch(reference, run, bills, tree.multiproof([bill.index for bill in bills]))
 
     def _store_batch(self, reference: Reference, run: RunId, items: Sequence[Item]) -> None:
@@ -92,17 +88,15 @@ class AgentDesk(Desk):
             connection.execute(
                 insert(agent_batches).values(reference=reference, run=int(run), state=State.WORKING.value)
             )
-            rows = []
-            for item in items:
-                assert isinstance(item.request, AgentPayment)
-                rows.append(
-                    {
-                        "item": item.id,
-                        "reference": reference,
-                        "bill_index": item.request.bill.index,
-                        "maximum": item.request.maximum_kopecks,
-                    }
-                )
+            rows = [
+                {
+                    "item": item.id,
+                    "reference": reference,
+                    "bill_index": _payment(item).bill.index,
+                    "maximum": _payment(item).maximum_kopecks,
+                }
+                for item in items
+            ]
             connection.execute(insert(agent_payments), rows)
         self.inbox.working([item.id for item in items])
         self._submit_batch(reference, run, items)
@@ -129,13 +123,9 @@ class AgentDesk(Desk):
 
     def _items_of(self, reference: Reference) -> list[Item]:
         with self.office.engine.connect() as connection:
-            query = (
-                select(agent_payments.c.item)
-                .where(agent_payments.c.reference == reference)
-                .order_by(agent_payments.c.bill_index)
-            )
+            query = select(agent_payments.c.item).where(agent_payments.c.reference == reference)
             numbers = list(connection.execute(query).scalars())
-        return [item for item in (self.inbox.get(number) for number in numbers) if item is not None]
+        return sorted(self.inbox.get_many(numbers), key=lambda item: _payment(item).bill)
 
     def _tell(self, reference: Reference, items: Sequence[Item], outcome: Outcome | None) -> None:
         """Says of each payment of a batch what became of it."""
@@ -147,16 +137,14 @@ class AgentDesk(Desk):
         else:
             paid = self._receipts(outcome)
             for item in items:
-                assert isinstance(item.request, AgentPayment)
-                self._tell_one(item, reference, paid.get(item.request.bill, 0), outcome)
+                self._tell_one(item, reference, paid.get(_payment(item).bill, 0), outcome)
         if outcome.final:
             with self._writes.begin() as connection:
                 here = agent_batches.c.reference == reference
                 connection.execute(update(agent_batches).where(here).values(state=State.DONE.value))
 
     def _tell_one(self, item: Item, reference: Reference, paid: int, outcome: Outcome) -> None:
-        assert isinstance(item.request, AgentPayment)
-        bill = item.request.bill
+        bill = _payment(item).bill
         if paid:
             result = {"bill": str(bill), "paid_kopecks": paid, "reference": "0x" + reference.hex()}
             self.inbox.done([item.id], {**result, **transaction(outcome)}, outcome.final)
@@ -233,6 +221,11 @@ class AgentDesk(Desk):
                 )
             )
         return tag
+
+
+def _payment(item: Item) -> AgentPayment:
+    assert isinstance(item.request, AgentPayment)
+    return item.request
 
 
 def _batch_intent(reference: Reference) -> str:

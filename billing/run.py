@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, func, insert, select, tuple_, update
 
 from billing.documents import ENGINE_HASH, Draft
 from billing.schema import bills, credits, runs, usage
@@ -166,15 +166,23 @@ class Runs:
 
     def bill(self, key: BillKey) -> StoredBill | None:
         """One leaf by its place on the chain."""
-        query = (
-            select(bills)
-            .join(runs, runs.c.id == bills.c.run)
-            .where(runs.c.chain_run == int(key.run), runs.c.state != RunStage.FAILED.value)
-            .where(bills.c.bill_index == key.index)
-        )
+        return self.bills_at([key]).get(key)
+
+    def bills_at(self, keys: Sequence[BillKey]) -> dict[BillKey, StoredBill]:
+        """Leaves by their places on the chain; those that no run of ours has are left out."""
+        found: dict[BillKey, StoredBill] = {}
         with self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else _bill(row)
+            for start in range(0, len(keys), 400):
+                places = [(int(key.run), key.index) for key in keys[start : start + 400]]
+                query = (
+                    select(bills, runs.c.chain_run)
+                    .join(runs, runs.c.id == bills.c.run)
+                    .where(runs.c.state != RunStage.FAILED.value)
+                    .where(tuple_(runs.c.chain_run, bills.c.bill_index).in_(places))
+                )
+                for row in connection.execute(query):
+                    found[BillKey(RunId(row.chain_run), row.bill_index)] = _bill(row)
+        return found
 
     def tree(self, run: int) -> Tree:
         """The tree over a run's leaves."""

@@ -151,6 +151,7 @@ class TariffSet:
         for version in self.versions:
             document = version.document
             self._by_key.setdefault((document.kind, document.area, document.service), []).append(version)
+        self._edges: dict[tuple[tuple[Service, ...], tuple[str, ...]], frozenset[date]] = {}
 
     @property
     def number(self) -> int:
@@ -182,16 +183,17 @@ class TariffSet:
 
     def changes(self, services: Iterable[Service], areas: Sequence[str], span: Span) -> set[date]:
         """Days within the span on which something for these services begins or ends to hold."""
-        wanted = set(services)
-        edges = {
-            edge
-            for (_, area, service), versions in self._by_key.items()
-            if service in wanted and area in areas
-            for version in versions
-            for edge in (version.document.effective_from, version.document.effective_to)
-            if edge is not None
-        }
-        return {edge for edge in edges if span.first < edge < span.end}
+        name = tuple(services), tuple(areas)
+        if name not in self._edges:
+            self._edges[name] = frozenset(
+                edge
+                for (_, area, service), versions in self._by_key.items()
+                if service in name[0] and area in name[1]
+                for version in versions
+                for edge in (version.document.effective_from, version.document.effective_to)
+                if edge is not None
+            )
+        return {edge for edge in self._edges[name] if span.first < edge < span.end}
 
 
 def zone_plan(document: Document, name: str) -> ZonePlan:

@@ -12,12 +12,13 @@ from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from billing.domain.calendar import Span
 from billing.domain.readings import UNUSABLE, MeterBinding, MeterKind, MeterMonth, ProfileRow, ReadingUsed, RegisterRow
-from billing.domain.zones import Buckets, bucket_counts, bucket_index, bucket_sums
+from billing.domain.zones import Buckets, bucket_counts, bucket_index, bucket_index_of_days, bucket_sums
 from contracts.wire.ids import MeterId
-from contracts.wire.leaf import ReadingFlags
+from contracts.wire.leaf import Quality, ReadingFlags
 from contracts.wire.units import div_half_up, split_largest_remainder
 
 DAY_S = 86_400
@@ -240,26 +241,55 @@ def _fill_gap(sums: Sequence[int], counts: Sequence[int], missing: Sequence[int]
 def _sum_profiles(
     rows: Sequence[ProfileRow], buckets: Buckets, binding: MeterBinding
 ) -> tuple[list[int], list[int], list[ReadingUsed]]:
+    """Sums and numbers of usable intervals by bucket. Whole rows of one shape go together, the others one by one."""
     sums, counts = [0] * buckets.size, [0] * buckets.size
     used: list[ReadingUsed] = []
+    whole = [row for row in rows if _is_whole(row, binding)]
+    for shape in {(row.step_s, len(row.values)) for row in whole}:
+        alike = [row for row in whole if (row.step_s, len(row.values)) == shape]
+        index = bucket_index_of_days(buckets, *shape, tuple(row.start for row in alike))
+        _add_rows(alike, index, buckets, (sums, counts, used))
     for row in rows:
-        index = bucket_index(buckets, row.start, row.step_s, len(row.values))
-        bad = None in row.values or not UNUSABLE.isdisjoint(row.qualities)
-        if bad or row.start < binding.since or (binding.until is not None and row.end > binding.until):
-            index = np.where(_usable(row, binding), index, -1)
-        values = np.array([v or 0 for v in row.values] if bad else row.values, dtype=np.int64)
-        here = bucket_sums(index, values, buckets.size)
-        have = bucket_counts(index, buckets.size)
-        if any(have):
-            sums = [a + b for a, b in zip(sums, here, strict=True)]
-            counts = [a + b for a, b in zip(counts, have, strict=True)]
+        if not _is_whole(row, binding):
+            index = bucket_index(buckets, row.start, row.step_s, len(row.values))
+            _add_rows([row], np.where(_usable(row, binding), index, -1)[None, :], buckets, (sums, counts, used))
+    return sums, counts, sorted(used, key=lambda reading: reading.at)
+
+
+def _add_rows(
+    rows: Sequence[ProfileRow],
+    index: NDArray[np.int64],
+    buckets: Buckets,
+    totals: tuple[list[int], list[int], list[ReadingUsed]],
+) -> None:
+    sums, counts, used = totals
+    values = np.array([[value or 0 for value in row.values] for row in rows], dtype=np.int64)
+    for bucket, (have, more) in enumerate(
+        zip(bucket_counts(index, buckets.size), bucket_sums(index, values, buckets.size), strict=True)
+    ):
+        counts[bucket] += have
+        sums[bucket] += more
+    inside = index >= 0
+    of_row: list[int] = (values * inside).sum(axis=1).tolist()
+    here_at_all: list[bool] = np.any(inside, axis=1).tolist()
+    for row, value, here in zip(rows, of_row, here_at_all, strict=True):
+        if here:
+            quality = max(row.qualities)
             used.append(
-                ReadingUsed(
-                    row.meter, row.register, row.start, sum(here), max(row.qualities), row.source_class, row.root,
-                    row.leaf,
-                )
-            )  # fmt: skip
-    return sums, counts, used
+                ReadingUsed(row.meter, row.register, row.start, value, quality, row.source_class, row.root, row.leaf)
+            )
+
+
+def _is_whole(row: ProfileRow, binding: MeterBinding) -> bool:
+    """Every interval is there, of one usable quality, and within the binding."""
+    first = row.qualities[0] if row.qualities else Quality.MISSING
+    return (
+        first not in UNUSABLE
+        and row.qualities.count(first) == len(row.qualities)
+        and None not in row.values
+        and row.start >= binding.since
+        and (binding.until is None or row.end <= binding.until)
+    )
 
 
 def _usable(row: ProfileRow, binding: MeterBinding) -> list[bool]:
