@@ -19,6 +19,7 @@ from contracts.wire.files import FileError, LeafLine, parse_file
 from contracts.wire.ids import Hash, KeyId
 from ledger import models
 from ledger.leaves import FILE_FAULTS, ClaimedLines, Keys, ProposedRun, Tally, bill_facts, grant_facts, reading_facts
+from ledger.progress import missing_files
 from ledger.store import FactRows, insert_rows
 
 FIRST_RETRY_S = 0.5
@@ -137,7 +138,7 @@ class Ingestor:
         names = {(named.kind, named.root) for named in pending}
         for kind, root in self._retries.keys() - names:
             del self._retries[kind, root]
-        m = models.missing_files
+        m = missing_files
         with self._engine.begin() as connection:
             for row in connection.execute(select(m.c.kind, m.c.root)).all():
                 if (row.kind, row.root) not in names:
@@ -154,7 +155,7 @@ class Ingestor:
         with self._engine.begin() as connection:
             _forget(connection, named)
             values = {"kind": named.kind, "root": named.root, "attempts": retry.attempts, "reason": reason}
-            connection.execute(insert(models.missing_files).values(values))
+            connection.execute(insert(missing_files).values(values))
         log.warning("file not to be had", kind=named.kind, root="0x" + named.root.hex(), reason=reason)
 
 
@@ -212,7 +213,7 @@ def checked_lines(data: bytes, named: Named) -> list[LeafLine]:
 
 
 def _forget(connection: Connection, named: Named) -> None:
-    m = models.missing_files
+    m = missing_files
     connection.execute(delete(m).where(m.c.kind == named.kind, m.c.root == named.root))
 
 

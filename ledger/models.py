@@ -9,15 +9,10 @@ Amounts are kopecks, times seconds UTC, bills are (run, bill_index).
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
-from sqlalchemy.schema import SchemaItem
+from sqlalchemy import BigInteger, Column, Index, Table
 
-metadata = MetaData()
-
-FACTS: list[Table] = []
-"""Every fact table, in the order in which a digest reads them."""
+from ledger.schema import byte_string, declared, fact, integer, metadata, text
 
 
 class MovementKind(IntEnum):
@@ -65,268 +60,245 @@ class ClosedState(IntEnum):
     """The source signed bytes that are no reading."""
 
 
-def _int(name: str, nullable: bool = False) -> Column[Any]:
-    return Column(name, BigInteger, nullable=nullable)
-
-
-def _bytes(name: str, nullable: bool = False) -> Column[Any]:
-    return Column(name, LargeBinary, nullable=nullable)
-
-
-def _text(name: str) -> Column[Any]:
-    return Column(name, Text, nullable=False)
-
-
-def _fact(name: str, *items: SchemaItem, position: str | None = None, key: tuple[str, ...] = ()) -> Table:
-    """A fact table. Its key is the event's place, with ``position`` where one event states several facts of a
-    kind; or ``key``, where the fact has a better one of its own."""
-    place = ["block_number", "log_index", *([position] if position else [])]
-    columns: list[SchemaItem] = [
-        Column(c, BigInteger, primary_key=not key, autoincrement=False, nullable=False) for c in place
-    ]
-    for item in items:
-        if isinstance(item, Column) and item.name in key:
-            item.primary_key = True
-        columns.append(item)
-    if key:
-        columns.append(Index(f"ix_{name}_block", "block_number"))
-    table = Table(name, metadata, *columns, sqlite_with_rowid=False)
-    FACTS.append(table)
-    return table
-
-
 event_blocks = Table(
     "event_blocks",
     metadata,
     Column("block_number", BigInteger, primary_key=True, autoincrement=False),
-    _bytes("hash"),
-    _int("timestamp"),
+    byte_string("hash"),
+    integer("timestamp"),
 )
 """Blocks that hold an event of ours."""
-FACTS.append(event_blocks)
 
-acts = _fact("acts", _bytes("tx_hash"), _text("contract"), _text("name"), _text("arguments"))
+acts = fact("acts", byte_string("tx_hash"), text("contract"), text("name"), text("arguments"))
 """Events that nothing else here has a table for; arguments are canonical JSON."""
 
 # Registry
-suppliers = _fact("suppliers", _int("supplier"), _bytes("key"), _bytes("details"))
-payouts = _fact("payouts", _int("supplier"), _bytes("wallet"))
-supplier_statuses = _fact("supplier_statuses", _int("supplier"), _int("active"))
-sources = _fact("sources", _int("source"), _bytes("key"), _int("source_class"), _int("valid_from"))
+suppliers = fact("suppliers", integer("supplier"), byte_string("key"), byte_string("details"))
+payouts = fact("payouts", integer("supplier"), byte_string("wallet"))
+supplier_statuses = fact("supplier_statuses", integer("supplier"), integer("active"))
+sources = fact("sources", integer("source"), byte_string("key"), integer("source_class"), integer("valid_from"))
 
 # ReadingAnchor
-batches = _fact(
+batches = fact(
     "batches",
-    _int("source"),
-    _int("epoch"),
-    _int("sequence"),
-    _bytes("head"),
-    _bytes("root"),
-    _int("leaves"),
-    _int("period_start"),
-    _int("period_end"),
-    _bytes("document"),
-    _bytes("tx_hash"),
+    integer("source"),
+    integer("epoch"),
+    integer("sequence"),
+    byte_string("head"),
+    byte_string("root"),
+    integer("leaves"),
+    integer("period_start"),
+    integer("period_end"),
+    byte_string("document"),
+    byte_string("tx_hash"),
     Index("ix_batches_root", "root"),
     Index("ix_batches_source", "source", "epoch", "sequence"),
 )
-head_jumps = _fact("head_jumps", _int("source"), _int("epoch"), _int("sequence"), _bytes("head"), _bytes("reason"))
+head_jumps = fact(
+    "head_jumps", integer("source"), integer("epoch"), integer("sequence"), byte_string("head"), byte_string("reason")
+)
 """Where a source's chain went on without a batch: an epoch reset, or a head carried over (reason 0)."""
-acknowledgements = _fact(
-    "acknowledgements", _bytes("root"), _bytes("holder"), Index("ix_acknowledgements_root", "root")
+acknowledgements = fact(
+    "acknowledgements", byte_string("root"), byte_string("holder"), Index("ix_acknowledgements_root", "root")
 )
 
-tariffs = _fact(
+tariffs = fact(
     "tariffs",
-    _int("version"),
-    _bytes("document"),
-    _bytes("act"),
-    _int("effective_from"),
-    _int("effective_to"),
-    _bytes("publisher"),
+    integer("version"),
+    byte_string("document"),
+    byte_string("act"),
+    integer("effective_from"),
+    integer("effective_to"),
+    byte_string("publisher"),
 )
 
 # ChargeBook
-runs = _fact(
+runs = fact(
     "runs",
-    _int("run"),
-    _bytes("biller"),
-    _int("activatable_at"),
-    _int("period"),
-    _int("leaves"),
-    _bytes("root"),
-    _int("tariff_version"),
-    _bytes("engine"),
-    _bytes("superseded"),
-    _bytes("tx_hash"),
+    integer("run"),
+    byte_string("biller"),
+    integer("activatable_at"),
+    integer("period"),
+    integer("leaves"),
+    byte_string("root"),
+    integer("tariff_version"),
+    byte_string("engine"),
+    byte_string("superseded"),
+    byte_string("tx_hash"),
     Index("ix_runs_run", "run"),
 )
-run_suppliers = _fact(
+run_suppliers = fact(
     "run_suppliers",
-    _int("run"),
-    _int("supplier"),
-    _int("lines"),
-    _int("total_kopecks"),
-    _bytes("root"),
+    integer("run"),
+    integer("supplier"),
+    integer("lines"),
+    integer("total_kopecks"),
+    byte_string("root"),
     position="position",
 )
-run_heads = _fact(
-    "run_heads", _int("run"), _int("source"), _int("epoch"), _int("sequence"), _bytes("hash"), position="position"
+run_heads = fact(
+    "run_heads",
+    integer("run"),
+    integer("source"),
+    integer("epoch"),
+    integer("sequence"),
+    byte_string("hash"),
+    position="position",
 )
-run_outcomes = _fact("run_outcomes", _int("run"), _int("outcome"), _bytes("reason"))
-bill_states = _fact(
+run_outcomes = fact("run_outcomes", integer("run"), integer("outcome"), byte_string("reason"))
+bill_states = fact(
     "bill_states",
-    _int("run"),
-    _int("bill_index"),
-    _int("state"),
-    _int("by_run", nullable=True),
+    integer("run"),
+    integer("bill_index"),
+    integer("state"),
+    integer("by_run", nullable=True),
     Index("ix_bill_states_bill", "run", "bill_index"),
 )
 """Each change of a bill's state. States only grow, so the greatest is the present one."""
 
 # Settlement
-payments = _fact(
+payments = fact(
     "payments",
-    _int("run"),
-    _int("bill_index"),
-    _bytes("payer"),
-    _bytes("reference"),
-    _int("amount_kopecks"),
-    _int("state"),
-    _bytes("tx_hash"),
+    integer("run"),
+    integer("bill_index"),
+    byte_string("payer"),
+    byte_string("reference"),
+    integer("amount_kopecks"),
+    integer("state"),
+    byte_string("tx_hash"),
     Index("ix_payments_bill", "run", "bill_index"),
     Index("ix_payments_reference", "reference"),
 )
-movements = _fact(
+movements = fact(
     "movements",
-    _int("run"),
-    _int("bill_index"),
-    _int("line"),
-    _int("supplier"),
-    _int("kind"),
-    _int("amount_kopecks"),
+    integer("run"),
+    integer("bill_index"),
+    integer("line"),
+    integer("supplier"),
+    integer("kind"),
+    integer("amount_kopecks"),
     position="position",
 )
 Index("ix_movements_bill", movements.c.run, movements.c.bill_index)
 """What moved on each line of a bill, by kind."""
-skips = _fact(
+skips = fact(
     "skips",
-    _int("run"),
-    _int("bill_index"),
-    _bytes("reference", nullable=True),
-    _int("state", nullable=True),
-    _int("line", nullable=True),
-    _int("supplier", nullable=True),
-    _int("amount_kopecks", nullable=True),
-    _bytes("tx_hash"),
+    integer("run"),
+    integer("bill_index"),
+    byte_string("reference", nullable=True),
+    integer("state", nullable=True),
+    integer("line", nullable=True),
+    integer("supplier", nullable=True),
+    integer("amount_kopecks", nullable=True),
+    byte_string("tx_hash"),
 )
 """Bills and legs that a payment passed over."""
-agent_batches = _fact(
+agent_batches = fact(
     "agent_batches",
-    _bytes("agent"),
-    _bytes("reference"),
-    _bytes("content", nullable=True),
-    _int("total_kopecks", nullable=True),
-    _bytes("tx_hash"),
+    byte_string("agent"),
+    byte_string("reference"),
+    byte_string("content", nullable=True),
+    integer("total_kopecks", nullable=True),
+    byte_string("tx_hash"),
     Index("ix_agent_batches_reference", "reference"),
 )
 """Agents' batches; content and total are null where a repeat changed nothing."""
-grant_uses = _fact(
+grant_uses = fact(
     "grant_uses",
-    _int("batch"),
-    _int("grant_index"),
-    _int("run"),
-    _int("bill_index"),
-    _int("line"),
-    _int("supplier"),
-    _int("amount_kopecks"),
-    _bytes("wallet"),
-    _bytes("tx_hash"),
+    integer("batch"),
+    integer("grant_index"),
+    integer("run"),
+    integer("bill_index"),
+    integer("line"),
+    integer("supplier"),
+    integer("amount_kopecks"),
+    byte_string("wallet"),
+    byte_string("tx_hash"),
     Index("ix_grant_uses_bill", "run", "bill_index"),
 )
-prepayments = _fact(
+prepayments = fact(
     "prepayments",
-    _bytes("prepayment"),
-    _bytes("tag"),
-    _bytes("payer"),
-    _int("supplier"),
-    _int("amount_kopecks"),
-    _bytes("tx_hash"),
+    byte_string("prepayment"),
+    byte_string("tag"),
+    byte_string("payer"),
+    integer("supplier"),
+    integer("amount_kopecks"),
+    byte_string("tx_hash"),
     Index("ix_prepayments_prepayment", "prepayment"),
     Index("ix_prepayments_tag", "tag"),
 )
-nettings = _fact(
+nettings = fact(
     "nettings",
-    _bytes("prepayment"),
-    _int("run"),
-    _int("bill_index"),
-    _int("line"),
-    _int("supplier"),
-    _int("amount_kopecks"),
-    _bytes("tx_hash"),
+    byte_string("prepayment"),
+    integer("run"),
+    integer("bill_index"),
+    integer("line"),
+    integer("supplier"),
+    integer("amount_kopecks"),
+    byte_string("tx_hash"),
     Index("ix_nettings_prepayment", "prepayment"),
     Index("ix_nettings_bill", "run", "bill_index"),
 )
-credits = _fact(
+credits = fact(
     "credits",
-    _int("note_run"),
-    _int("note_index"),
-    _int("run"),
-    _int("bill_index"),
-    _int("line"),
-    _int("written_off_kopecks"),
-    _bytes("tx_hash"),
+    integer("note_run"),
+    integer("note_index"),
+    integer("run"),
+    integer("bill_index"),
+    integer("line"),
+    integer("written_off_kopecks"),
+    byte_string("tx_hash"),
     Index("ix_credits_bill", "run", "bill_index"),
 )
-refunds = _fact(
+refunds = fact(
     "refunds",
-    _int("note_run"),
-    _int("note_index"),
-    _int("run"),
-    _int("bill_index"),
-    _int("line"),
-    _int("supplier"),
-    _bytes("recipient"),
-    _int("to_payer_kopecks"),
-    _bytes("wallet"),
-    _int("to_welfare_kopecks"),
-    _bytes("tx_hash"),
+    integer("note_run"),
+    integer("note_index"),
+    integer("run"),
+    integer("bill_index"),
+    integer("line"),
+    integer("supplier"),
+    byte_string("recipient"),
+    integer("to_payer_kopecks"),
+    byte_string("wallet"),
+    integer("to_welfare_kopecks"),
+    byte_string("tx_hash"),
     Index("ix_refunds_bill", "run", "bill_index"),
 )
 
 # SubsidyBook
-grant_batches = _fact(
+grant_batches = fact(
     "grant_batches",
-    _int("batch"),
-    _bytes("wallet"),
-    _bytes("root"),
-    _int("leaves"),
-    _int("total_kopecks"),
-    _bytes("act"),
-    _bytes("tx_hash"),
+    integer("batch"),
+    byte_string("wallet"),
+    byte_string("root"),
+    integer("leaves"),
+    integer("total_kopecks"),
+    byte_string("act"),
+    byte_string("tx_hash"),
 )
-grant_reversals = _fact("grant_reversals", _int("batch"), _int("grant_index", nullable=True), _bytes("act"))
+grant_reversals = fact("grant_reversals", integer("batch"), integer("grant_index", nullable=True), byte_string("act"))
 """Grants ended by their wallet; no index means the whole batch."""
 
 # Rouble
-entries = _fact(
+entries = fact(
     "entries",
-    _int("kind"),
-    _bytes("reference", nullable=True),
-    _bytes("other_wallet"),
-    _int("amount_kopecks"),
-    _bytes("tx_hash"),
+    integer("kind"),
+    byte_string("reference", nullable=True),
+    byte_string("other_wallet"),
+    integer("amount_kopecks"),
+    byte_string("tx_hash"),
 )
 """One for each event that moved token money. ``other_wallet`` is whom the supplier (or the bank) dealt with: the
 payer, a refund's recipient. The reference is a deposit's, a redemption's, an act's, an order's or a batch's."""
-postings = _fact(
+postings = fact(
     "postings",
-    _bytes("wallet"),
-    _int("supplier", nullable=True),
-    _int("run", nullable=True),
-    _int("bill_index", nullable=True),
-    _int("line", nullable=True),
-    _int("amount_kopecks"),
+    byte_string("wallet"),
+    integer("supplier", nullable=True),
+    integer("run", nullable=True),
+    integer("bill_index", nullable=True),
+    integer("line", nullable=True),
+    integer("amount_kopecks"),
     position="position",
 )
 Index("ix_postings_wallet", postings.c.wallet)
@@ -335,138 +307,111 @@ Index("ix_postings_supplier", postings.c.supplier)
 by it) names the supplier, and the bill and line where there are any."""
 
 # Files
-ingested = _fact(
+ingested = fact(
     "ingested",
-    _text("kind"),
-    _bytes("root"),
-    _int("leaves"),
-    _int("opened"),
-    _int("erased"),
-    _int("closed"),
+    text("kind"),
+    byte_string("root"),
+    integer("leaves"),
+    integer("opened"),
+    integer("erased"),
+    integer("closed"),
     Index("ix_ingested_root", "root"),
 )
 """Files that were fetched, whose root was recomputed, and whose leaves are in the tables below."""
-closed_leaves = _fact(
+closed_leaves = fact(
     "closed_leaves",
-    _text("kind"),
-    _int("state"),
-    _bytes("leaf"),
-    _bytes("key", nullable=True),
-    _int("erased_at", nullable=True),
-    _bytes("act", nullable=True),
-    _bytes("signature", nullable=True),
+    text("kind"),
+    integer("state"),
+    byte_string("leaf"),
+    byte_string("key", nullable=True),
+    integer("erased_at", nullable=True),
+    byte_string("act", nullable=True),
+    byte_string("signature", nullable=True),
     position="leaf_index",
 )
-registers = _fact(
+registers = fact(
     "registers",
-    _bytes("meter"),
-    _int("register"),
-    _int("taken_at"),
-    _int("value"),
-    _int("unit"),
-    _int("quality"),
-    _int("flags"),
-    _int("is_instead"),
+    byte_string("meter"),
+    integer("register"),
+    integer("taken_at"),
+    integer("value"),
+    integer("unit"),
+    integer("quality"),
+    integer("flags"),
+    integer("is_instead"),
     position="leaf_index",
 )
 Index("ix_registers_meter", registers.c.meter, registers.c.taken_at)
-profiles = _fact(
+profiles = fact(
     "profiles",
-    _bytes("meter"),
-    _int("register"),
-    _int("start"),
-    _int("end"),
-    _int("step_s"),
-    _int("unit"),
-    _int("flags"),
-    _bytes("intervals"),
-    _int("is_instead"),
+    byte_string("meter"),
+    integer("register"),
+    integer("start"),
+    integer("end"),
+    integer("step_s"),
+    integer("unit"),
+    integer("flags"),
+    byte_string("intervals"),
+    integer("is_instead"),
     position="leaf_index",
 )
 Index("ix_profiles_meter", profiles.c.meter, profiles.c.start)
 """Profiles, with their intervals as the leaf has them: value (4) ‖ quality (1) each."""
-decisions = _fact(
+decisions = fact(
     "decisions",
-    _bytes("overlaid_root"),
-    _int("overlaid_index"),
-    _int("quality"),
-    _int("reason"),
+    byte_string("overlaid_root"),
+    integer("overlaid_index"),
+    integer("quality"),
+    integer("reason"),
     position="leaf_index",
 )
 Index("ix_decisions_overlaid", decisions.c.overlaid_root, decisions.c.overlaid_index)
 """Validation's word on another leaf; the reading that stands instead is in registers or profiles, ``is_instead``."""
-bills = _fact(
+bills = fact(
     "bills",
-    _int("run"),
-    _int("bill_index"),
-    _bytes("leaf"),
-    _bytes("blob"),
-    _int("kind"),
-    _int("original", nullable=True),
-    _bytes("bill_id", nullable=True),
-    _bytes("key", nullable=True),
-    _bytes("sealed", nullable=True),
+    integer("run"),
+    integer("bill_index"),
+    byte_string("leaf"),
+    byte_string("blob"),
+    integer("kind"),
+    integer("original", nullable=True),
+    byte_string("bill_id", nullable=True),
+    byte_string("key", nullable=True),
+    byte_string("sealed", nullable=True),
     Index("ix_bills_bill_id", "bill_id"),
     Index("ix_bills_original", "original"),
     key=("run", "bill_index"),
 )
-bill_lines = _fact(
+bill_lines = fact(
     "bill_lines",
-    _int("run"),
-    _int("bill_index"),
-    _int("line"),
-    _int("supplier"),
-    _int("amount_kopecks"),
+    integer("run"),
+    integer("bill_index"),
+    integer("line"),
+    integer("supplier"),
+    integer("amount_kopecks"),
     key=("run", "bill_index", "line"),
 )
-grants = _fact(
+grants = fact(
     "grants",
-    _int("batch"),
-    _int("grant_index"),
-    _bytes("leaf"),
-    _bytes("blob"),
-    _int("run"),
-    _int("bill_index"),
-    _int("line"),
-    _int("maximum_kopecks"),
-    _int("expires_at"),
-    _bytes("key", nullable=True),
-    _bytes("sealed", nullable=True),
+    integer("batch"),
+    integer("grant_index"),
+    byte_string("leaf"),
+    byte_string("blob"),
+    integer("run"),
+    integer("bill_index"),
+    integer("line"),
+    integer("maximum_kopecks"),
+    integer("expires_at"),
+    byte_string("key", nullable=True),
+    byte_string("sealed", nullable=True),
     Index("ix_grants_bill", "run", "bill_index"),
     key=("batch", "grant_index"),
 )
 OF_FILES = (ingested, closed_leaves, registers, profiles, decisions, bills, bill_lines, grants)
 """Tables whose facts stand in files; they carry the place of the event that named the file."""
 
-faults = _fact("faults", _text("kind"), _text("detail"), position="position")
+faults = fact("faults", text("kind"), text("detail"), position="position")
 """What the chain or a file says that can't be right, found while it was read: for the regulator's alarm."""
 
-# Progress: no facts, no part of a digest.
-cursor = Table(
-    "cursor",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    _int("block_number"),
-    _bytes("block_hash"),
-    _int("finalized_number"),
-    _bytes("finalized_hash"),
-)
-"""One row: how far the ledger has read, and how far that is final. Written in the transaction of its rows."""
-unfinalised = Table(
-    "unfinalised",
-    metadata,
-    Column("block_number", BigInteger, primary_key=True, autoincrement=False),
-    _bytes("hash"),
-    _bytes("parent"),
-    _int("timestamp"),
-)
-"""The parent-linked list of blocks that may still leave the chain, with the last finalised one at its foot."""
-missing_files = Table(
-    "missing_files",
-    metadata,
-    Column("kind", Text, primary_key=True),
-    Column("root", LargeBinary, primary_key=True),
-    _int("attempts"),
-    _text("reason"),
-)
-"""Files that are named on chain and could not be had yet, with why."""
+FACTS = (event_blocks, *declared)
+"""Every fact table, in the order in which a digest reads them."""

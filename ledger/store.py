@@ -14,7 +14,9 @@ from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, 
 from sqlalchemy.exc import DBAPIError
 
 from contracts.wire.ids import Hash
-from ledger.models import FACTS, cursor, metadata, unfinalised
+from ledger.models import FACTS
+from ledger.progress import cursor, unfinalised
+from ledger.schema import metadata
 
 Row = tuple[object, ...]
 SqlRow = Any

@@ -26,7 +26,8 @@ from contracts.wire.merkle import Tree
 from contracts.wire.structs import UsedHead
 from ledger.digest import digest
 from ledger.leaves import Keys
-from ledger.models import acknowledgements, closed_leaves, faults, grants, missing_files, prepayments, runs, tariffs
+from ledger.models import acknowledgements, closed_leaves, faults, grants, prepayments, runs, tariffs
+from ledger.progress import missing_files
 from ledger.queries import bills as _bills
 from ledger.queries import money as _money
 from ledger.queries import registry as _registry
