@@ -104,11 +104,19 @@ class KeyRing:
 
     def bind_meter(self, meter: MeterId, key_id: KeyId, since: int) -> None:
         """From ``since`` on (seconds UTC) the meter's readings are sealed under this key. Raises UnknownKey."""
-        self.secret(key_id)
+        self.bind_meters([(meter, key_id, since)])
+
+    def bind_meters(self, bindings: Iterable[tuple[MeterId, KeyId, int]]) -> None:
+        """The same for many, (meter, key, since) each, in one transaction. Raises UnknownKey."""
+        bindings = list(bindings)
         with self._engine.begin() as connection:
-            here = (_METERS.c.meter == meter) & (_METERS.c.since == since)
-            if connection.execute(update(_METERS).where(here).values(key_id=key_id)).rowcount == 0:
-                connection.execute(insert(_METERS).values(meter=meter, since=since, key_id=key_id))
+            known = set(connection.execute(select(_KEYS.c.key_id)).scalars())
+            for meter, key_id, since in bindings:
+                if key_id not in known:
+                    raise UnknownKey(key_id)
+                here = (_METERS.c.meter == meter) & (_METERS.c.since == since)
+                if connection.execute(update(_METERS).where(here).values(key_id=key_id)).rowcount == 0:
+                    connection.execute(insert(_METERS).values(meter=meter, since=since, key_id=key_id))
 
     def key_of_meter(self, meter: MeterId, at: int | None = None) -> KeyId | None:
         """The key that the meter is bound to: at a moment, or now. None for a meter nobody bound."""
