@@ -120,8 +120,15 @@ class Accounts:
 
     def bind_meters(self, account: str, bindings: Iterable[MeterBinding]) -> None:
         """Puts meters on an account; their readings are sealed under its key. Raises UnknownAccount, MeterElsewhere."""
-        key_id = self.account(account).key_id
-        self._bind(key_id, bindings, account=account)
+        self.bind_many({account: bindings})
+
+    def bind_many(self, by_account: Mapping[str, Iterable[MeterBinding]]) -> None:
+        """The same for many accounts at once. Raises UnknownAccount, MeterElsewhere."""
+        keys = {account.account: account.key_id for account in self.accounts(list(by_account))}
+        unknown = next((name for name in by_account if name not in keys), None)
+        if unknown is not None:
+            raise UnknownAccount(unknown)
+        self._bind([(keys[name], binding, name, None) for name, bindings in by_account.items() for binding in bindings])
 
     def bind_house_meter(self, house: str, binding: MeterBinding) -> None:
         """Puts a meter on a whole house. Raises UnknownAccount, MeterElsewhere."""
@@ -129,7 +136,7 @@ class Accounts:
             row = connection.execute(select(houses.c.key_id).where(houses.c.house == house)).one_or_none()
         if row is None:
             raise UnknownAccount(house)
-        self._bind(KeyId(bytes(row.key_id)), [binding], house=house)
+        self._bind([(KeyId(bytes(row.key_id)), binding, None, house)])
 
     def end_meter(self, meter: MeterId, until: int, final: Mapping[int, int]) -> None:
         """Records the act of removal: the moment and the counters. Raises LookupError."""
@@ -139,19 +146,18 @@ class Accounts:
             if not connection.execute(update(meters).where(open_).values(**values)).rowcount:
                 raise LookupError(f"meter {meter.hex()} is bound to nothing; bind it first")
 
-    def _bind(
-        self, key_id: KeyId, bindings: Iterable[MeterBinding], account: str | None = None, house: str | None = None
-    ) -> None:
-        bindings = list(bindings)
-        for binding in bindings:
-            # The key ring first: a meter without a row here is not billed, one without a key is not taken in.
-            self._keyring.bind_meter(binding.meter, key_id, binding.since)
-        with self._writes.begin() as connection:
-            for binding in bindings:
+    def _bind(self, bindings: Sequence[tuple[KeyId, MeterBinding, str | None, str | None]]) -> None:
+        with self._engine.connect() as connection:
+            for _, binding, account, house in bindings:
                 key = {"meter": binding.meter, "since": binding.since}
                 holder = connection.execute(select(meters.c.account, meters.c.house).filter_by(**key)).one_or_none()
                 if holder is not None and (holder.account, holder.house) != (account, house):
                     raise MeterElsewhere(binding.meter, holder.account or holder.house)
+        # The key ring first: a meter without a row here is not billed, one without a key is not taken in.
+        self._keyring.bind_meters([(binding.meter, key_id, binding.since) for key_id, binding, _, _ in bindings])
+        with self._writes.begin() as connection:
+            for _, binding, account, house in bindings:
+                key = {"meter": binding.meter, "since": binding.since}
                 _put(connection, meters, key, {"account": account, "house": house, **_binding_row(binding)})
 
     def _new_keys(self, count: int) -> list[KeyId]:
