@@ -11,6 +11,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from api.context import Context
 from api.headers import SecurityHeaders
+from api.limits import BodyLimit
 from api.problems import NotFound, install
 from api.routes import bills, files, payments, sessions, suppliers
 
@@ -38,6 +39,7 @@ def create_app(context: Context, hosts: Sequence[str] = LOCAL_HOSTS, https: bool
         app.include_router(router)
     app.add_api_route("/v1/{rest:path}", _nothing, methods=["GET", "POST", "DELETE"], include_in_schema=False)
     app.add_api_route("/files/{rest:path}", _nothing, methods=["GET"], include_in_schema=False)
+    app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders, https=https)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     return app

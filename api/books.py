@@ -27,6 +27,7 @@ from api.models import (
     Supplier,
 )
 from api.models import StatementRow as StatementLine
+from api.orders import Network
 from api.people import People
 from api.problems import NotReady
 from contracts.wire.ids import Address, BillKey, BillState, Hash, Period, SupplierId, address_text
@@ -76,11 +77,11 @@ class Register(Protocol):
 class LedgerBooks:
     """The books of a running town."""
 
-    def __init__(self, ledger: Ledger, register: Register, people: People, chain_id: int) -> None:
+    def __init__(self, ledger: Ledger, register: Register, people: People, network: Network) -> None:
         self._ledger = ledger
         self._register = register
         self._people = people
-        self._chain_id = chain_id
+        self._network = network
 
     def now(self) -> int:
         """Timestamp of the latest block the ledger read. Raises NotReady before its first."""
@@ -93,7 +94,7 @@ class LedgerBooks:
         """How far the ledger has read."""
         head = self._ledger.head()
         return Status(
-            chain_id=self._chain_id,
+            chain_id=self._network.chain_id,
             head=head.number if head else 0,
             finalised=max(0, self._ledger.finalized_height()),
             head_at=_moment(head.timestamp) if head else None,
@@ -153,9 +154,15 @@ class LedgerBooks:
             return None
         return Proof(
             bill=str(bill),
-            blob=_hex(view.blob),
+            chain_id=self._network.chain_id,
+            charge_book=address_text(self._network.charge_book),
+            run=bill.run,
             index=bill.index,
             count=run.count,
+            blob=_hex(view.blob),
+            bill_id=_hex(view.bill_id) if view.bill_id is not None else None,
+            salt=_hex(view.salt) if view.salt is not None else None,
+            document=_hex(view.document) if view.document is not None else None,
             siblings=[_hex(sibling) for sibling in self._ledger.proof(bill)],
             root=_hex(run.root),
         )

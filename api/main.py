@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,6 @@ from api.app import LOCAL_HOSTS, create_app
 from api.books import LedgerBooks
 from api.caller import IN_PROCESS
 from api.context import Context
-from api.demo import load_demo_logins
 from api.orders import Network
 from api.people import People
 from api.problems import NotReady
@@ -40,11 +40,18 @@ def open_context(home: Path, secret: str) -> Context:
         people=people,
         sessions=Sessions(engine, secret),
         throttle=Throttle(engine),
-        books=LedgerBooks(Ledger.open(home), BillingRead.open(home), people, network.chain_id),
+        books=LedgerBooks(Ledger.open(home), BillingRead.open(home), people, network),
         requests=Requests(inbox_of(home)),
         network=network,
         files=home / "billing" / "files",
     )
+
+
+def demo_logins(path: Path) -> list[DemoLogin]:
+    """Logins of a demo town, to be shown to anyone; a town that is none has no such file."""
+    if not path.exists():
+        return []
+    return [DemoLogin(row["login"], row["password"], row["label"]) for row in json.loads(path.read_text())]
 
 
 def create_site(home: Path, hosts: Sequence[str] = LOCAL_HOSTS, https: bool = False) -> FastAPI:
@@ -53,8 +60,7 @@ def create_site(home: Path, hosts: Sequence[str] = LOCAL_HOSTS, https: bool = Fa
     door = create_app(open_context(home, secret), hosts, https)
     inside = httpx.ASGITransport(door, raise_app_exceptions=False, client=(IN_PROCESS, 0))
     http = httpx.AsyncClient(transport=inside, base_url=f"http://{hosts[0]}", timeout=30)
-    shown = [DemoLogin(row.login, row.password, row.label) for row in load_demo_logins(home)]
-    door.mount("/", create_webapp(http, secret, shown, https))
+    door.mount("/", create_webapp(http, secret, lambda: demo_logins(home / "api" / "demo-logins.json"), https))
     return door
 
 

@@ -211,12 +211,22 @@ class Bill(BillSummary):
 
 
 class Proof(Model):
-    """What proves that a bill stands in its run: leaf blob, siblings from the leaf up, root."""
+    """What proves that a bill stands in its run, and that its document is the one committed to.
+
+    Takes `webapp/static/verify.mjs` (verifyBill) to the chain, at any node. Bill id, salt and document are null where
+    the account's key was destroyed.
+    """
 
     bill: BillName
-    blob: str
+    chain_id: int
+    charge_book: HexAddress
+    run: int
     index: int
     count: int
+    blob: str
+    bill_id: Hex32 | None
+    salt: Hex32 | None
+    document: str | None
     siblings: list[Hex32]
     root: Hex32
 

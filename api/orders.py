@@ -46,6 +46,7 @@ class Network:
     chain_id: int
     rouble: Address
     settlement: Address
+    charge_book: Address
 
     @classmethod
     def load(cls, deployment: Path) -> Network:
@@ -55,7 +56,7 @@ class Network:
         except FileNotFoundError as error:
             raise NotReady(f"there is no {deployment.name} yet; deploy the contracts first") from error
         at = {name: parse_address(row["address"]) for name, row in value["contracts"].items()}
-        return cls(int(value["chain_id"]), at["Rouble"], at["Settlement"])
+        return cls(int(value["chain_id"]), at["Rouble"], at["Settlement"], at["ChargeBook"])
 
 
 def draw_order(network: Network, bill: Bill, payer: Address, maximum_kopecks: int | None, now: int) -> Order:

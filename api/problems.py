@@ -5,6 +5,7 @@ What the contracts refuse is in contracts/wire/errors.py; what the door itself r
 
 from __future__ import annotations
 
+import traceback
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -85,6 +86,14 @@ class BadRequest(Problem):
     remedy = "Correct the named fields and send it again."
 
 
+class TooLarge(Problem):
+    """A body beyond what any request of this door needs."""
+
+    slug, status = "too-large", 413
+    title = "The request is too large"
+    remedy = "Send at most 64 KiB."
+
+
 class KeyMissing(Problem):
     """A payment without an Idempotency-Key can't be told from its own repetition."""
 
@@ -148,6 +157,7 @@ TABLE: tuple[type[Problem], ...] = (
     NotFound,
     NotAllowed,
     BadRequest,
+    TooLarge,
     KeyMissing,
     KeyReused,
     BillClosed,
@@ -213,5 +223,6 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.error("request failed", path=request.url.path, exc_info=error)
+        # As text: a renderer that shows local variables would write passwords into the log.
+        log.error("api.failed", path=request.url.path, traceback="".join(traceback.format_exception(error)))
         return answer(Unexpected("the request could not be finished"), request.url.path)

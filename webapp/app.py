@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 
 import httpx
@@ -34,9 +34,12 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 def create_webapp(
-    http: httpx.AsyncClient, secret: str, demo_logins: Sequence[DemoLogin] = (), https: bool = False
+    http: httpx.AsyncClient, secret: str, demo_logins: Callable[[], list[DemoLogin]] = list, https: bool = False
 ) -> Starlette:
-    """The pages. ``http`` reaches the door; ``secret`` binds forms to visitors; ``https`` marks cookies Secure."""
+    """The pages. ``http`` reaches the door; ``secret`` binds forms to visitors; ``https`` marks cookies Secure.
+
+    ``demo_logins`` is asked each time the login page is shown: a demo town is filled while it is served.
+    """
     routes = [
         *login.routes,
         *home.routes,
@@ -49,5 +52,5 @@ def create_webapp(
         Mount("/static", _Static(directory=HERE / "static")),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _http_error})
-    app.state.site = Site(http, secret, list(demo_logins), https)
+    app.state.site = Site(http, secret, demo_logins, https)
     return app

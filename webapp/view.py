@@ -46,7 +46,9 @@ class DemoLogin:
 class Site:
     """What all pages hold in common, made once: the door, the templates, the secret of the forms."""
 
-    def __init__(self, http: httpx.AsyncClient, secret: str, demo_logins: list[DemoLogin], https: bool) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, secret: str, demo_logins: Callable[[], list[DemoLogin]], https: bool
+    ) -> None:
         self.http = http
         self.secret = secret
         self.demo_logins = demo_logins

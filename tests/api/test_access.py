@@ -200,5 +200,14 @@ def test_every_answer_carries_the_security_headers(anonymous: TestClient) -> Non
         assert headers["cache-control"] == "no-store"
 
 
+def test_a_large_body_is_refused_whether_its_length_is_told_or_not(anonymous: TestClient) -> None:
+    told = anonymous.post("/v1/sessions", content=b"x" * 70_000)
+    untold = anonymous.post("/v1/sessions", content=(b"x" * 7_000 for _ in range(10)))
+    for refused in (told, untold):
+        assert refused.status_code == 413
+        assert refused.json()["type"].endswith("too-large")
+    assert anonymous.post("/v1/sessions", content=b"x" * 60_000).status_code == 422
+
+
 def test_another_host_name_is_refused(anonymous: TestClient) -> None:
     assert anonymous.get("/v1/status", headers={"Host": "evil.example"}).status_code == 400

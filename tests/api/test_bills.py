@@ -52,7 +52,8 @@ def test_an_agent_payment_names_no_person(resident: TestClient) -> None:
 
 def test_a_proof_comes_with_the_bill(resident: TestClient) -> None:
     proof = resident.get("/v1/bills/1-0/proof").json()
-    assert (proof["index"], proof["count"], len(proof["siblings"])) == (0, 3, 2)
+    assert (proof["run"], proof["index"], proof["count"], len(proof["siblings"])) == (1, 0, 3, 2)
+    assert proof["charge_book"].lower() == "0x" + "a5" * 20
 
 
 @pytest.mark.parametrize("key", ["0-0", "1", "1-", "-1-0", "99999999999-0", "1-4294967296", "a-b", "1-0-0"])

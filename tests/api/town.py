@@ -57,7 +57,7 @@ PASSWORD = "correct horse"
 CHAIN_ID = 31337
 NOW = 1_772_300_000
 """28 February 2026, 17:33 UTC."""
-AGENT, WELFARE, ROUBLE, SETTLEMENT = (Address(bytes([n]) * 20) for n in (0xA1, 0xA2, 0xA3, 0xA4))
+AGENT, WELFARE, ROUBLE, SETTLEMENT, CHARGE_BOOK = (Address(bytes([n]) * 20) for n in range(0xA1, 0xA6))
 WALLETS = {number: Address(bytes([number]) * 20) for number in (1, 2, 5)}
 NAMES = {1: "Горэнергосбыт", 2: "Водоканал", 5: "Чистый город"}
 JANUARY = Period(2026, 1)
@@ -278,13 +278,14 @@ def make_town(folder: Path) -> Town:
     inbox = Inbox(
         open_billing(f"sqlite:///{folder / 'billing.db'}"), rouble_domain(CHAIN_ID, ROUBLE), bytes(SETTLEMENT)
     )
+    network = Network(CHAIN_ID, ROUBLE, SETTLEMENT, CHARGE_BOOK)
     context = Context(
         people=people,
         sessions=Sessions(engine, "a secret of the tests"),
         throttle=Throttle(engine),
-        books=LedgerBooks(cast(Ledger, ledger), register, people, CHAIN_ID),
+        books=LedgerBooks(cast(Ledger, ledger), register, people, network),
         requests=Requests(inbox),
-        network=Network(CHAIN_ID, ROUBLE, SETTLEMENT),
+        network=network,
         files=folder / "files",
     )
     return Town(context, ledger, inbox)

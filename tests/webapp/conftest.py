@@ -64,7 +64,7 @@ async def open_browser(town: Town) -> AsyncIterator[OpenBrowser]:
         base_url="http://testserver",
     )
     demo = [DemoLogin("resident12", PASSWORD, "Житель 12")]
-    door.mount("/", create_webapp(inner, "a secret of the tests", demo))
+    door.mount("/", create_webapp(inner, "a secret of the tests", demo.copy))
     opened: list[httpx.AsyncClient] = []
 
     async def make(login: str | None) -> Browser:

@@ -122,6 +122,14 @@ async def test_another_persons_bill_is_not_found(open_browser: OpenBrowser) -> N
         assert "Открыть можно только своё" in page.text
 
 
+async def test_the_proof_is_a_file_to_keep(open_browser: OpenBrowser) -> None:
+    browser = await open_browser("resident12")
+    answer = await browser.get("/bills/1-0/proof.json")
+    assert answer.headers["content-disposition"] == 'attachment; filename="kopeck-bill-1-0.json"'
+    assert answer.json()["root"] == "0x" + "50" * 32
+    assert (await browser.get("/bills/1-2/proof.json")).status_code == 404
+
+
 async def test_a_prepayment_is_confirmed_and_made_once(town: Town, open_browser: OpenBrowser) -> None:
     browser = await open_browser("resident12")
     page = await browser.get("/accounts/10000012/prepay")

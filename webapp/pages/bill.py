@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from webapp.formatters import Formatter
@@ -53,4 +53,15 @@ async def show_bill(visit: Visit) -> Response:
     )
 
 
-routes = [Route("/bills/{key:str}", show(show_bill), methods=["GET"])]
+async def proof(visit: Visit) -> Response:
+    """The proof as a file: what a verifier needs to check the bill at a node of its own."""
+    key = visit.request.path_params["key"]
+    found = await visit.api.get(f"/v1/bills/{key}/proof")
+    name = f'attachment; filename="kopeck-bill-{found["bill"]}.json"'
+    return JSONResponse(found, headers={"Content-Disposition": name})
+
+
+routes = [
+    Route("/bills/{key:str}/proof.json", show(proof), methods=["GET"]),
+    Route("/bills/{key:str}", show(show_bill), methods=["GET"]),
+]

@@ -24,7 +24,7 @@ def _form(visit: Visit, target: str, problem: ApiProblem | None = None, login: s
         target=target,
         login=login,
         failed=problem,
-        demo_logins=visit.site.demo_logins,
+        demo_logins=visit.site.demo_logins(),
     )
 
 
