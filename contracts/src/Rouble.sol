@@ -244,6 +244,7 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
 
     /// @dev Credits first and debits the sum of what it credited: value can be neither made nor lost.
     function _split(address payer, Leg[] calldata legs) private returns (uint256 total) {
+        uint256 held = _accounts[payer]; // before a leg to the payer itself could swell it
         for (uint256 i = 0; i < legs.length; ++i) {
             address recipient = legs[i].recipientOf();
             uint256 amount = legs[i].amountOf();
@@ -254,6 +255,7 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
                 total += amount; // 96 bits each: a block can't hold 2^160 of them
             }
         }
+        require(held >= total, Rouble_BalanceTooLow(payer, held, total));
         _debit(payer, total);
     }
 
