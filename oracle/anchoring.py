@@ -7,12 +7,13 @@ lost transaction, a reorganisation or a stranger who relayed a batch first all e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import structlog
 from sqlalchemy import Connection
 
-from contracts.client.reader import Reader
+from contracts.client.reader import Block, Reader
 from contracts.client.sender import Outcome, Sender, UnknownIntent
 from contracts.wire.calls import encode_anchor, encode_report_equivocation
 from contracts.wire.errors import (
@@ -36,6 +37,14 @@ ANCHOR_GAS = 200_000
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The chain as one step sees it."""
+
+    head: Block
+    finalized: int
+
+
 class Anchoring:
     """The loop's body: ``tick`` as often as blocks come. One thread."""
 
@@ -48,6 +57,7 @@ class Anchoring:
         self._contract = contract
         self._desks = desks
         self._refused_reports: set[int] = set()
+        self._seen: dict[int, object] = {}
 
     def tick(self) -> None:
         """One step. Raises ChainUnavailable or the client's errors while the node is away; call it again later.
@@ -55,6 +65,8 @@ class Anchoring:
         What to anchor is fixed before decisions are batched, and decisions go out first: no batch reaches the chain
         ahead of the decisions on its readings.
         """
+        self._sender.advance()
+        look = _Look(self._reader.head(), self._reader.finalized().number)
         ready = self._open_batches()
         desks = self._desks()
         for desk in desks:
@@ -64,11 +76,12 @@ class Anchoring:
         decided = [row for row in self._open_batches() if int(row.header.source) in own]
         others = [row for row in ready if int(row.header.source) not in own]
         others = [] if self._undecided() else others
+        submitted = self._report_equivocations()
         for rows in (decided, others):
             for source, of_source in groupby(sorted(rows, key=_place), key=lambda row: int(row.header.source)):
-                self._bring(source, list(of_source))
-        self._report_equivocations()
-        self._sender.advance()
+                submitted |= self._bring(source, list(of_source), look)
+        if submitted:
+            self._sender.advance()
 
     def _open_batches(self) -> list[BatchRow]:
         with self._intake.engine.begin() as connection:
@@ -83,31 +96,40 @@ class Anchoring:
             return True
         return False
 
-    def _bring(self, source: int, rows: list[BatchRow]) -> None:
-        """Brings one source's batches as far as they can go; ``rows`` ascend."""
-        outcomes = {row.id: self._outcome(_intent(row)) for row in rows if row.state is BatchState.ACCEPTED}
+    def _bring(self, source: int, rows: list[BatchRow], look: _Look) -> bool:
+        """Brings one source's batches as far as they can go; whether anything was submitted. ``rows`` ascend."""
+        seen = (look.head.hash, tuple((row.id, row.state, row.attempt) for row in rows))
+        if self._seen.get(source) == seen:
+            return False  # neither the chain nor the batches moved since the last step
         on_chain = self._intake.chain.head_of(source)
         if any(row.header.epoch < on_chain.epoch for row in rows):
             with self._intake.engine.begin() as connection:
                 adopt(connection, source, on_chain)
             rows = [row for row in rows if row.header.epoch >= on_chain.epoch or row.state is BatchState.ANCHORED]
+        self._seen[source] = seen
         if not self._is_ours(source, on_chain):
-            return
+            return False
+        covered = [row for row in rows if _covered(row, on_chain)]
+        self._note_covered(covered, look)
+        return self._submit([row for row in rows if not _covered(row, on_chain)], on_chain)
+
+    def _submit(self, rows: list[BatchRow], on_chain: ChainHead) -> bool:
+        """Submits the batches that follow the chain's head, one after another."""
         ready: list[BatchRow] = []
         for row in rows:
-            outcome = outcomes.get(row.id)
-            if _covered(row, on_chain):
-                self._note_anchored(row, None if outcome is None else outcome.block_number)
-            elif row.state is BatchState.ANCHORED:
+            if row.state is BatchState.ANCHORED:
                 self._taken_back(row)
-            elif outcome is not None and not outcome.success:
+                continue
+            outcome = self._outcome(_intent(row))
+            if outcome is not None and not outcome.success:
                 if self._note_failed(row, outcome.error):
-                    return
+                    break
             elif row.header.sequence == on_chain.sequence + 1 + len(ready) and len(ready) < IN_FLIGHT:
                 ready.append(row)
         self._sender.submit_many(
             [(_intent(row), self._contract, encode_anchor(row.header, row.signature), ANCHOR_GAS) for row in ready]
         )
+        return bool(ready)
 
     def _outcome(self, intent: str) -> Outcome | None:
         try:
@@ -145,14 +167,17 @@ class Anchoring:
             return False
         return True
 
-    def _note_anchored(self, row: BatchRow, block: int | None) -> None:
-        if row.state is BatchState.ACCEPTED:
-            block = block if block is not None else self._reader.head().number
-            with self._intake.engine.begin() as connection:
-                store.set_state(connection, row.header.head(), BatchState.ANCHORED, block=block)
-        elif row.anchored_block is not None and row.anchored_block <= self._reader.finalized().number:
-            with self._intake.engine.begin() as connection:
-                store.set_state(connection, row.header.head(), BatchState.FINAL, block=row.anchored_block)
+    def _note_covered(self, rows: Sequence[BatchRow], look: _Look) -> None:
+        """The chain holds these: anchored as of a block read after that was seen, final once that block is."""
+        fresh = any(row.state is BatchState.ACCEPTED for row in rows)
+        number = self._reader.head().number if fresh else look.head.number
+        with self._intake.engine.begin() as connection:
+            for row in rows:
+                head, block = row.header.head(), row.anchored_block
+                if row.state is BatchState.ACCEPTED:
+                    store.set_state(connection, head, BatchState.ANCHORED, block=number)
+                elif block is not None and block <= look.finalized:
+                    store.set_state(connection, head, BatchState.FINAL, block=block)
 
     def _note_failed(self, row: BatchRow, error: ContractError | None) -> bool:
         """Takes note of an attempt that came to nothing; whether the source's later batches must wait for it."""
@@ -181,9 +206,11 @@ class Anchoring:
         with self._intake.engine.begin() as connection:
             store.set_state(connection, row.header.head(), BatchState.ACCEPTED)
 
-    def _report_equivocations(self) -> None:
+    def _report_equivocations(self) -> bool:
+        """Submits evidence that the chain does not know of yet; whether there was any."""
         with self._intake.engine.begin() as connection:
             waiting = store.unreported_equivocations(connection)
+        submitted = False
         for id_, first, second in waiting:
             if id_ in self._refused_reports:
                 continue
@@ -192,12 +219,14 @@ class Anchoring:
             if outcome is None:
                 data = encode_report_equivocation(first.header, first.signature, second.header, second.signature)
                 self._sender.submit(intent, self._contract, data)
+                submitted = True
             elif outcome.success:
                 with self._intake.engine.begin() as connection:
                     store.set_reported(connection, id_)
             else:
                 self._refused_reports.add(id_)
                 log.error("the chain did not take evidence of equivocation", id=id_, reason=str(outcome.error))
+        return submitted
 
 
 def _intent(row: BatchRow) -> str:

@@ -31,9 +31,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a source goes on from, which sequences it must sign again, and the chain's time."""
+    """Where a source goes on from; the last sequence of its epoch that is on the chain; heads of batches that will
+    never be; sequences to sign again; the chain's time."""
 
     head: ChainHead
+    anchored: int
+    lost: frozenset[bytes]
     sign_again: tuple[int, ...]
     chain_time: int
 
@@ -63,7 +66,8 @@ class OracleClient:
         """Where a source's chain stands. Raises Refused, OracleUnreachable."""
         value = self._send("GET", f"/sources/{source}/head")
         head = ChainHead(value["epoch"], value["sequence"], bytes.fromhex(value["head"][2:]))
-        return Standing(head, tuple(value["sign_again"]), value["chain_time"])
+        lost = frozenset(bytes.fromhex(text[2:]) for text in value["lost"])
+        return Standing(head, value["anchored"], lost, tuple(value["sign_again"]), value["chain_time"])
 
     def batch(self, source: int, sequence: int) -> dict[str, Any]:
         """What the oracle knows of a batch. Raises Refused, OracleUnreachable."""

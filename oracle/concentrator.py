@@ -14,7 +14,9 @@ import base64
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
+from enum import Enum
 from pathlib import Path
 
 import structlog
@@ -32,9 +34,18 @@ from oracle.outbox import Outbox
 
 _RESYNC = ("broken-chain", "equivocation", "stale-sequence", "wrong-epoch", "not-standing")
 _LATER = ("period-in-future", "source-not-yet-valid", "wrong-signature")
+_COMPARE_S = 3.0
 _SUFFIX = ".readings"
 
 log = structlog.get_logger(__name__)
+
+
+class _Answer(Enum):
+    """What came of sending a batch: ``MOVED``: it has another place in the chain now, send what is there."""
+
+    TAKEN = 1
+    LATER = 2
+    MOVED = 3
 
 
 class Concentrator:
@@ -48,6 +59,7 @@ class Concentrator:
         self._outbox = outbox
         self._client = client
         self._key = key
+        self._compared = False
 
     def append(self, item: str, records: Sequence[Record], document: Hash = NO_HASH) -> list[BatchHeader]:
         """Keeps readings as the next batches; ``item`` names them, and the same item again changes nothing."""
@@ -62,29 +74,43 @@ class Concentrator:
 
         Raises OracleUnreachable, or Refused where the oracle will not take a batch; what is not taken stays here.
         """
-        self._resume()
+        if not self._compared:
+            self.compare()
         taken = 0
-        while outgoing := self._outbox.unsent():
-            for out in outgoing:
-                if not self._send_one(out.header, out.blobs or ()):
-                    return taken
-                taken += 1
+        try:
+            while outgoing := self._outbox.unsent():
+                for out in outgoing:
+                    answer = self._send_one(out.header, out.blobs or ())
+                    if answer is _Answer.LATER:
+                        return taken
+                    if answer is _Answer.MOVED:
+                        break
+                    taken += 1
+        except (OracleUnreachable, Refused):
+            self._compared = False
+            raise
         return taken
 
-    def _send_one(self, header: BatchHeader, blobs: tuple[bytes, ...]) -> bool:
+    def compare(self) -> None:
+        """Compares the outbox with the oracle's head: done before the first batch, after every trouble, and now and
+        then while idle, since a batch may have to be signed again. Raises OracleUnreachable, Refused."""
+        self._resume()
+        self._compared = True
+
+    def _send_one(self, header: BatchHeader, blobs: tuple[bytes, ...]) -> _Answer:
         signature = sign_header(header, self._domain, self._key())
         try:
             receipt = self._client.post(SignedBatch(header, signature, blobs))
         except Refused as refused:
             if refused.slug in _LATER:
                 log.warning("batch is sent again later", sequence=header.sequence, reason=str(refused))
-                return False
+                return _Answer.LATER
             if refused.slug in _RESYNC and self._resume(strictly=True):
-                return False
+                return _Answer.MOVED
             raise
         log.info("batch taken", source=header.source, sequence=header.sequence, state=receipt["state"])
         self._outbox.settle(header)
-        return True
+        return _Answer.TAKEN
 
     def _resume(self, strictly: bool = False) -> bool:
         """Compares with the oracle's head: settles what it has, goes on from it where it is ahead.
@@ -99,12 +125,14 @@ class Concentrator:
             if out.header.head() == head.head:
                 log.info("receipt had been lost", sequence=out.header.sequence)
                 self._settle_up_to(out.header)
+        lost = standing.lost & self._outbox.held()
         ahead = (head.epoch, head.sequence) > (position.epoch, position.sequence)
-        if ahead or (strictly and head != position):
-            log.warning("going on from the oracle's head", sequence=head.sequence, epoch=head.epoch)
-            self._outbox.go_on_from(head)
-            return True
-        return False
+        moved = bool(lost) or ahead or (strictly and head != position)
+        if moved:
+            log.warning("going on from the oracle's head", sequence=head.sequence, epoch=head.epoch, lost=len(lost))
+            self._outbox.go_on_from(head, lost)
+        self._outbox.forget_up_to(head.epoch, standing.anchored)
+        return moved
 
     def _settle_up_to(self, header: BatchHeader) -> None:
         for out in self._outbox.unsent():
@@ -184,10 +212,14 @@ def run(concentrator: Concentrator, spool: Path, stop: threading.Event, idle_s: 
     """The process's loop: spool → outbox → oracle, until told to stop."""
     spool.mkdir(parents=True, exist_ok=True)
     wait = idle_s
+    compared = time.monotonic()
     while True:
         try:
             take_spool(spool, concentrator)
             concentrator.send()
+            if time.monotonic() - compared > _COMPARE_S:
+                concentrator.compare()
+                compared = time.monotonic()
             wait = idle_s
         except (OracleUnreachable, Refused) as error:
             log.warning("not sent", reason=str(error))

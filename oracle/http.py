@@ -154,7 +154,7 @@ def batch_json(intake: Intake, source: int, sequence: int) -> dict[str, object]:
 
 
 def head_json(intake: Intake, source: int) -> dict[str, object]:
-    """Where a source goes on from: its last accepted batch, and which batches it must sign again.
+    """Where a source goes on from: its last accepted batch, which batches it must sign again, which it lost.
 
     Raises UnknownSource.
     """
@@ -165,11 +165,14 @@ def head_json(intake: Intake, source: int) -> dict[str, object]:
         adopt(connection, source, on_chain)
         head = store.chain_of(connection, source) or NO_BATCH
         stale = store.batches_in(connection, (store.BatchState.STALE,), source)
+        lost = store.lost_heads(connection, source)
     return {
         "source": source,
         "epoch": head.epoch,
         "sequence": head.sequence,
         "head": "0x" + head.head.hex(),
+        "anchored": on_chain.sequence if on_chain.epoch == head.epoch else 0,
+        "lost": ["0x" + lost_head.hex() for lost_head in lost],
         "sign_again": [row.header.sequence for row in stale],
         "chain_time": intake.chain.now(),
     }

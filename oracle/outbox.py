@@ -7,12 +7,13 @@ made when a batch is sent: after a rotation the same headers go out under the ne
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     Engine,
@@ -51,6 +52,7 @@ _outbox = Table(
     Column("period_end", BigInteger, nullable=False),
     Column("document", LargeBinary(32), nullable=False),
     Column("item", String(200), nullable=False),
+    Column("taken", Boolean, nullable=False, default=False),
     Column("blobs", LargeBinary, nullable=True),
     UniqueConstraint("item"),
 )
@@ -66,7 +68,7 @@ _position = Table(
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A batch of the outbox. ``blobs`` is None once the oracle gave its receipt: it keeps the leaves then."""
+    """A batch of the outbox. ``blobs`` is None once the batch stands on the chain: the oracle keeps the leaves."""
 
     header: BatchHeader
     item: str
@@ -102,26 +104,42 @@ class Outbox:
         with self._engine.begin() as connection:
             return self._at(connection)
 
-    def go_on_from(self, head: ChainHead) -> None:
-        """Takes over a head that is ahead of this outbox (restored from a backup, or a declared epoch).
+    def go_on_from(self, head: ChainHead, lost: Collection[bytes] = ()) -> None:
+        """Takes over a head that is not this outbox's last (restored from a backup, or a declared epoch).
 
-        What was not sent is put behind it, as new batches, in its order.
+        What was not sent, and what was taken but is ``lost`` (by its heads), goes behind it in its order.
         """
         with self._engine.begin() as connection:
-            rows = connection.execute(
-                select(_outbox).where(_outbox.c.blobs.is_not(None)).order_by(_outbox.c.epoch, _outbox.c.sequence)
-            ).all()
-            unsent = [self._outgoing(row) for row in rows]
-            connection.execute(delete(_outbox).where(_outbox.c.blobs.is_not(None)))
+            held = select(_outbox).where(_outbox.c.blobs.is_not(None)).order_by(_outbox.c.epoch, _outbox.c.sequence)
+            rows = [row for row in connection.execute(held) if not row.taken or bytes(row.head) in lost]
+            moved = [self._outgoing(row) for row in rows]
+            for row in rows:
+                connection.execute(delete(_outbox).where(_outbox.c.head == row.head))
             self._move(connection, head)
-            for out in unsent:
+            for out in moved:
                 header = out.header
                 period = (header.period_start, header.period_end)
                 self._append(connection, out.item, list(out.blobs or ()), period, header.document)
 
+    def held(self) -> set[bytes]:
+        """Heads of the batches that the oracle took and whose leaves are still here."""
+        with self._engine.begin() as connection:
+            query = select(_outbox.c.head).where(_outbox.c.blobs.is_not(None), _outbox.c.taken.is_(True))
+            return {bytes(head) for head in connection.scalars(query)}
+
+    def forget_up_to(self, epoch: int, sequence: int) -> None:
+        """What was taken up to here stands on the chain: its leaves need not be kept."""
+        anchored = (_outbox.c.epoch < epoch) | ((_outbox.c.epoch == epoch) & (_outbox.c.sequence <= sequence))
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(_outbox)
+                .where(_outbox.c.blobs.is_not(None), _outbox.c.taken.is_(True), anchored)
+                .values(blobs=None)
+            )
+
     def unsent(self, limit: int = 16) -> list[Outgoing]:
         """The oldest batches without a receipt."""
-        query = select(_outbox).where(_outbox.c.blobs.is_not(None)).order_by(_outbox.c.epoch, _outbox.c.sequence)
+        query = select(_outbox).where(_outbox.c.taken.is_(False)).order_by(_outbox.c.epoch, _outbox.c.sequence)
         with self._engine.begin() as connection:
             return [self._outgoing(row) for row in connection.execute(query.limit(limit))]
 
@@ -135,9 +153,9 @@ class Outbox:
         return None if row is None else self._outgoing(row)
 
     def settle(self, header: BatchHeader) -> None:
-        """The oracle has it: its header is kept, its leaves are not."""
+        """The oracle has it; its leaves are kept until it stands on the chain."""
         with self._engine.begin() as connection:
-            connection.execute(update(_outbox).where(_outbox.c.head == header.head()).values(blobs=None))
+            connection.execute(update(_outbox).where(_outbox.c.head == header.head()).values(taken=True))
 
     def items(self, prefix: str) -> list[str]:
         """The names of what was appended that start with ``prefix``."""
@@ -166,6 +184,7 @@ class Outbox:
                 period_end=header.period_end,
                 document=header.document,
                 item=item,
+                taken=False,
                 blobs=_join(blobs),
             )
         )

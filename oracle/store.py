@@ -112,6 +112,13 @@ def batches_of_document(connection: Connection, source: int, document: Hash) -> 
     return [_row(row) for row in connection.execute(query.order_by(t.batches.c.sequence))]
 
 
+def lost_heads(connection: Connection, source: int) -> list[bytes]:
+    """Heads of a source's batches that were taken once and will never be anchored, the latest thousand."""
+    fallen = (BatchState.ABANDONED, BatchState.BROKEN, BatchState.CONFLICT)
+    query = select(t.batches.c.head).where(t.batches.c.source == source, t.batches.c.state.in_(fallen))
+    return [bytes(head) for head in connection.scalars(query.order_by(t.batches.c.id.desc()).limit(1000))]
+
+
 def count_by_state(connection: Connection) -> dict[str, int]:
     """How many batches stand in each state."""
     rows = connection.execute(select(t.batches.c.state, func.count()).group_by(t.batches.c.state))

@@ -46,14 +46,36 @@ def test_the_same_item_again_changes_nothing(tmp_path: Path) -> None:
     assert outbox.position().sequence == 1
 
 
-def test_a_settled_batch_keeps_its_header_only(tmp_path: Path) -> None:
+def test_leaves_are_kept_until_the_batch_is_on_the_chain(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.db", SourceId(7))
-    append(outbox, "day 1")
-    header = outbox.unsent()[0].header
-    outbox.settle(header)
-    found = outbox.find(1)
-    assert found is not None
-    assert (found.header, found.blobs) == (header, None)
+    for n in range(3):
+        append(outbox, f"day {n}", n)
+    headers = [out.header for out in outbox.unsent()]
+    for header in headers[:2]:
+        outbox.settle(header)
+    assert outbox.held() == {header.head() for header in headers[:2]}
+    outbox.forget_up_to(0, 3)
+    assert outbox.held() == set()
+    first, unsent = outbox.find(1), outbox.find(3)
+    assert first is not None
+    assert (first.header, first.blobs) == (headers[0], None)
+    assert unsent is not None
+    assert unsent.blobs is not None, "what the oracle has not taken is kept whatever is said of the chain"
+
+
+def test_what_was_taken_and_lost_goes_out_again_before_what_was_not_sent(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.db", SourceId(7))
+    for n in range(4):
+        append(outbox, f"day {n}", n)
+    headers = [out.header for out in outbox.unsent()]
+    for header in headers[:3]:
+        outbox.settle(header)
+    outbox.go_on_from(ChainHead(1, 0, b"\x01" * 24), {headers[1].head(), headers[2].head()})
+    assert [(o.header.epoch, o.header.sequence, o.item) for o in outbox.unsent()] == [
+        (1, 1, "day 1"),
+        (1, 2, "day 2"),
+        (1, 3, "day 3"),
+    ]
 
 
 def test_unsent_batches_move_behind_a_head_that_is_ahead(tmp_path: Path) -> None:
