@@ -98,6 +98,8 @@ class Decision:
 
 Record = RegisterReading | Profile | Decision
 
+_QUALITIES = tuple(Quality)
+"""By number: a lookup is several times faster than making an enum member, and a profile has 48."""
 _REGISTER = struct.Struct(">B16sB5sQBBH")
 _PROFILE = struct.Struct(">B16sB5sHHB")
 _PROFILE_FLAGS = struct.Struct(">H")
@@ -172,7 +174,7 @@ def _decode_record(data: bytes) -> Record:
             step_s,
             Unit(unit),
             tuple(None if v == MISSING_VALUE else v for v in pairs[0::2]),
-            tuple(map(Quality, pairs[1::2])),
+            tuple(map(_QUALITIES.__getitem__, pairs[1::2])),
             ReadingFlags(flags),
         )
     if kind == 2:
