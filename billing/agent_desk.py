@@ -170,7 +170,7 @@ class AgentDesk(Desk):
     # --- prepayments ---
 
     def _prepayments(self) -> None:
-        for item in self.inbox.unsettled(Prepayment.kind):
+        for item in self.to_do(Prepayment.kind):
             request = item.request
             if not isinstance(request, Prepayment):
                 continue

@@ -13,6 +13,7 @@ from billing.office import Office
 from billing.order_desk import OrderDesk
 from billing.run_desk import RunDesk
 from contracts.client.rpc import NodeError
+from contracts.client.sender import TransactionRefused
 
 _log = structlog.get_logger()
 
@@ -32,16 +33,21 @@ class Collector:
 
     def step(self) -> None:
         """One round of every desk and sender. Raises NodeError where the node does not answer."""
-        self._office.forget_events()
-        now = self._office.reader.head().timestamp
-        for sender in self._office.senders.values():
-            sender.advance()
+        now = self._office.look()
+        self._send()
         self._runs.step(now)
         self._grants.step()
         self._orders.step()
         self._agent.step()
+        self._send()
+
+    def _send(self) -> None:
         for sender in self._office.senders.values():
-            sender.advance()
+            try:
+                sender.advance()
+            except TransactionRefused as refused:
+                # One key's trouble (a node that takes no more, say) must not stop the others.
+                _log.warning("collector.refused", error=str(refused))
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Rounds until ``stopped``. While the node is silent they come further and further apart."""

@@ -22,6 +22,14 @@ class Desk:
     def __init__(self, office: Office) -> None:
         self.office = office
         self.inbox = office.inbox
+        self._followed: dict[str, int] = {}
+
+    def to_do(self, kind: str) -> list[Item]:
+        """Items of a kind to look at: what came in, and after a new block also what is on its way."""
+        if self._followed.get(kind) == self.office.head_number:
+            return self.inbox.unsettled(kind, State.ACCEPTED)
+        self._followed[kind] = self.office.head_number
+        return self.inbox.unsettled(kind)
 
     def follow(self, item: Item, sender: str, intent: str, result: Result) -> None:
         """Says of an item what became of its intent; a reorganisation may change it until it is final."""

@@ -15,6 +15,7 @@ from billing.office import RELAY, WELFARE, NoSuchBill, Office, transaction
 from billing.requests import GrantItem, GrantsRequest
 from billing.run import RunStage
 from billing.schema import grant_batches, grants
+from contracts.client.keyring import KeyDestroyed
 from contracts.client.sender import Outcome
 from contracts.wire.calls import encode_apply_grants, encode_approve, encode_post_grants
 from contracts.wire.canonical import canonical_json, content_hash
@@ -176,7 +177,11 @@ class GrantDesk(Desk):
 
     def _post(self, row: BatchRow) -> None:
         if row.state == PREPARED:
-            self._write_file(row)
+            try:
+                self._write_file(row)
+            except KeyDestroyed as error:
+                self._give_up(row, error)
+                return
             wallet = self.office.senders[WELFARE].address
             committed = int(self.office.reader.view("SubsidyBook", "committedBy", wallet))
             self._set(row.id, state=ALLOWING, allowance=committed + row.total)
@@ -194,15 +199,16 @@ class GrantDesk(Desk):
         if outcome is None:
             return
         if not outcome.success:
-            self._set(row.id, state=FAILED, reason=str(outcome.error))
-            item = self.inbox.get(row.item)
-            if item is not None:
-                self.fail([item], outcome.error, True)
+            self._give_up(row, outcome.error)
             return
         for event in self.office.events_of(outcome):
             if isinstance(event, GrantsPosted) and event.root == bytes(row.root):
                 self._set(row.id, state=APPLYING, chain_batch=int(event.batch))
                 _log.info("grants.posted", batch=int(event.batch), total_kopecks=row.total)
+
+    def _give_up(self, row: BatchRow, error: Exception | None) -> None:
+        self._set(row.id, state=FAILED, reason=str(error))
+        self.fail(self.inbox.get_many([row.item]), error, True)
 
     def _count(self, batch: int) -> int:
         return len(self._grants(batch))

@@ -53,6 +53,8 @@ class Office:
     ledger: Ledger
     reader: Reader
     senders: Mapping[str, Sender]
+    head_number: int = -1
+    """The block that the collector's round began at."""
     _trees: dict[int, Tree] = field(default_factory=dict)
     _events: dict[int, list[Event]] = field(default_factory=dict)
 
@@ -142,9 +144,12 @@ class Office:
             self._events[outcome.block_number] = self.reader.events(outcome.block_number, outcome.block_number)
         yield from (e for e in self._events[outcome.block_number] if e.log.tx_hash == outcome.tx_hash)
 
-    def forget_events(self) -> None:
-        """Blocks are read anew from here on: one may have been replaced."""
+    def look(self) -> int:
+        """Begins a round at the latest block, whose time it gives; blocks are read anew, one may be another now."""
+        head = self.reader.head()
+        self.head_number = head.number
         self._events.clear()
+        return head.timestamp
 
 
 def open_inbox(engine: Engine, deployment: Deployment) -> Inbox:

@@ -27,7 +27,7 @@ class OrderDesk(Desk):
     # --- signed orders ---
 
     def _orders(self) -> None:
-        for item in self.inbox.unsettled(PayOrder.kind):
+        for item in self.to_do(PayOrder.kind):
             request = item.request
             if not isinstance(request, PayOrder) or item.digest is None:
                 continue
@@ -62,7 +62,7 @@ class OrderDesk(Desk):
     # --- refunds ---
 
     def _refunds(self) -> None:
-        for item in self.inbox.unsettled(RefundOrder.kind):
+        for item in self.to_do(RefundOrder.kind):
             request = item.request
             if not isinstance(request, RefundOrder) or item.digest is None:
                 continue

@@ -22,6 +22,16 @@ from contracts.wire.structs import Proposal
 _log = structlog.get_logger()
 
 
+class KeyGone(LookupError):
+    """An account's key was destroyed while its bill waited to be sealed."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__(
+            f"the key of account {account} was destroyed before its bill was sealed; ask for the run again"
+        )
+        self.account = account
+
+
 class Poster:
     """Posts runs. ``step`` moves every run on as far as the chain lets it, and never waits."""
 
@@ -46,7 +56,11 @@ class Poster:
         intent = intent_of(run, "propose")
         outcome = self._office.outcome(BILLER, intent)
         if outcome is None:
-            self._write_files(run)
+            try:
+                self._write_files(run)
+            except KeyGone as error:
+                self._fail(run, str(error))
+                return
             self._office.submit(BILLER, intent, "ChargeBook", encode_propose(run.proposal))
         elif outcome.success:
             number = self._number_of(run, outcome)
@@ -115,7 +129,7 @@ class Poster:
         name = leaf_hash(leaf.blob)
         secret = self._office.keyring.secret(key_id)
         if secret is None:
-            raise LookupError(f"the key of account {leaf.account} was destroyed; prepare the run without it")
+            raise KeyGone(leaf.account)
         sealed = seal(secret, name, leaf.bill_id + leaf.salt + leaf.document)
         return LeafLine(name, leaf.blob, key_id, sealed)
 

@@ -66,7 +66,7 @@ class Preparer:
     def bill_period(self, request: RunRequest, item: int) -> int:
         """Prepares the bills of every account that has none for the period. Raises NothingToBill, UnknownDocument."""
         accounts = [a for a in self._accounts.accounts(request.accounts) if _is_open(a, request.period)]
-        billed = self._runs.of_accounts([a.account for a in accounts], request.period)
+        billed = self._runs.billed(request.period)
         accounts = [a for a in accounts if a.account not in billed]
         charges, version = self._charge(request.period, accounts)
         netting = self._prepaid([a.account for a in accounts])

@@ -219,6 +219,17 @@ class Runs:
                 out[row.account].append((key, _bill(row), run))
         return out
 
+    def billed(self, period: Period) -> set[str]:
+        """Accounts that have a bill for a period in a run that did not fail."""
+        query = (
+            select(bills.c.account)
+            .join(runs, runs.c.id == bills.c.run)
+            .where(runs.c.state != RunStage.FAILED.value)
+            .where(bills.c.period == period.number, bills.c.kind == int(BillKind.BILL))
+        )
+        with self._engine.connect() as connection:
+            return set(connection.execute(query).scalars())
+
     def next_revisions(self, accounts: Iterable[str], period: Period) -> dict[str, int]:
         """The next revision of each account: every leaf counts, failed runs' too, so an id is never used twice."""
         with self._engine.connect() as connection:

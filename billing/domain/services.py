@@ -24,6 +24,7 @@ LITRES = 1000
 WH_PER_KWH = 1000
 MICRO = 1_000_000
 
+WASTE_ACT = "ПП РФ от 06.05.2011 № 354, п. 148(30)"
 VOLUME_POINTS = {
     Method.METER: "ф. 1",
     Method.PROFILE: "ф. 1",
@@ -262,8 +263,7 @@ def solid_waste(month: AccountMonth) -> ChargedLine:
         first = Input.of("S", base, "m2") if by_area else Input.of("n", base, "person")
         inputs = (first, Input.of("N", value, norm.document.unit), Input.of("T", rate, "RUB/m3"), *extra)
         amount = formulas.waste_by_area(base, value * share, rate)
-        point = "ф. 9(2)" if by_area else "ф. 9(1)"
-        parts.append(Part(formula, point, inputs, (tariff, norm), span, amount))
+        parts.append(Part(formula, WASTE_ACT, inputs, (tariff, norm), span, amount))
         quantity += base * value * share * LITRES
     method = Method.AREA if parts[0].formula.startswith("P = S") else Method.NORM
     return ChargedLine(service, month.suppliers[service], method, half_up(quantity), "litre", tuple(parts))
