@@ -296,7 +296,7 @@ class _Names:
         for address, kind, name in people.wallets():
             self._wallets[address] = Party(kind=cast(Any, kind), name=name, wallet=address_text(Address(address)))
         for supplier in ledger.suppliers():
-            self._wallets[supplier.payout] = self._supplier_party(supplier.supplier, supplier.payout)
+            self._wallets[supplier.payout] = self.supplier_party(supplier.supplier, supplier.payout)
 
     def supplier(self, supplier: int) -> str:
         """A supplier's name, or its number."""
@@ -308,7 +308,7 @@ class _Names:
 
     def payer(self, receipt: ReceiptView) -> Party | None:
         """Who paid: a wallet that settled a batch under this receipt's reference is a payment agent."""
-        if receipt.payer is None:
+        if receipt.payer is None or receipt.kind is ReceiptKind.REFUND:
             return None
         found = self.party(receipt.payer)
         if receipt.kind is not ReceiptKind.PAYMENT or receipt.reference is None or found.kind != "wallet":
@@ -317,11 +317,14 @@ class _Names:
             return Party(kind="agent", wallet=found.wallet)
         return found
 
-    def recipient(self, supplier: int, wallet: Address) -> Party:
-        """A supplier under the wallet it had when the money moved."""
-        return self._supplier_party(supplier, wallet)
+    def refunded_to(self, receipt: ReceiptView) -> Party | None:
+        """Who got a refund: the ledger names the recipient where another receipt names the payer."""
+        if receipt.payer is None or receipt.kind is not ReceiptKind.REFUND:
+            return None
+        return self.party(receipt.payer)
 
-    def _supplier_party(self, supplier: int, wallet: Address) -> Party:
+    def supplier_party(self, supplier: int, wallet: Address) -> Party:
+        """A supplier under the wallet it had when the money moved."""
         return Party(kind="supplier", name=self.supplier(supplier), wallet=address_text(wallet))
 
 
@@ -412,7 +415,7 @@ def _receipt(view: ReceiptView, names: _Names) -> Receipt:
             line=leg.line,
             supplier=leg.supplier,
             supplier_name=names.supplier(leg.supplier),
-            recipient=names.recipient(leg.supplier, leg.wallet),
+            party=names.supplier_party(leg.supplier, leg.wallet),
             amount_kopecks=leg.amount_kopecks,
         )
         for leg in view.legs
@@ -420,6 +423,7 @@ def _receipt(view: ReceiptView, names: _Names) -> Receipt:
     return Receipt(
         kind=view.kind.value,
         payer=names.payer(view),
+        refunded_to=names.refunded_to(view),
         reference=_hex(view.reference) if view.reference is not None else None,
         tx_hash=_hex(view.tx_hash),
         block_number=view.block_number,

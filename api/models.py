@@ -65,12 +65,12 @@ class Party(Model):
 
 
 class Leg(Model):
-    """Money that reached one supplier for one line."""
+    """Money that reached one supplier for one line; in a refund, that left it again."""
 
     line: int
     supplier: int
     supplier_name: str
-    recipient: Party
+    party: Party = Field(description="the supplier, under the wallet it had then")
     amount_kopecks: Kopecks
 
 
@@ -79,6 +79,7 @@ class Receipt(Model):
 
     kind: Literal["payment", "grant", "prepayment", "credit", "refund"]
     payer: Party | None
+    refunded_to: Party | None = Field(description="who got a refund, but for what went back to welfare")
     reference: Hex32 | None
     tx_hash: Hex32
     block_number: int

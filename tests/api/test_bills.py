@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 import api
 from api.app import create_app
 from api.problems import TABLE
-from tests.api.town import Town
+from ledger.queries.views import ReceiptKind
+from tests.api.town import AGENT, PAID, Town, receipt
 
 OPENAPI = Path(api.__file__).parent / "openapi.json"
 
@@ -32,7 +33,7 @@ def test_a_bill_tells_each_line_with_its_reason_and_where_the_money_went(residen
     assert bill["without_charge"] == ["heating"]
     (receipt,) = bill["receipts"]
     assert (receipt["kind"], receipt["payer"]["kind"], receipt["finalised"]) == ("grant", "welfare", True)
-    assert receipt["legs"][0]["recipient"]["name"] == "Горэнергосбыт"
+    assert receipt["legs"][0]["party"]["name"] == "Горэнергосбыт"
     assert [(b["state"], b["applied_kopecks"]) for b in bill["benefits"]] == [("applied", 10_000), ("waiting", 0)]
 
 
@@ -48,6 +49,13 @@ def test_an_agent_payment_names_no_person(resident: TestClient) -> None:
     (receipt,) = resident.get("/v1/bills/1-1").json()["receipts"]
     assert receipt["payer"]["kind"] == "agent"
     assert not receipt["finalised"]
+
+
+def test_a_refund_goes_from_the_supplier_to_the_payer(town: Town, resident: TestClient) -> None:
+    town.ledger.moved[PAID].append(receipt(ReceiptKind.REFUND, PAID, AGENT, ((1, 2, 700),)))
+    (_, refund) = resident.get("/v1/bills/1-1").json()["receipts"]
+    assert (refund["payer"], refund["refunded_to"]["kind"]) == (None, "agent")
+    assert refund["legs"][0]["party"]["name"] == "Водоканал"
 
 
 def test_a_proof_comes_with_the_bill(resident: TestClient) -> None:

@@ -14,7 +14,8 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 
 from billing.requests import AgentPayment, PayOrder, Prepayment
-from tests.api.town import MINE, Town
+from ledger.queries.views import ReceiptKind
+from tests.api.town import AGENT, MINE, PAID, Town, receipt
 from tests.webapp.conftest import OpenBrowser, hidden_fields
 
 pytestmark = pytest.mark.anyio
@@ -120,6 +121,17 @@ async def test_another_persons_bill_is_not_found(open_browser: OpenBrowser) -> N
         page = await browser.get(path)
         assert page.status_code == 404, path
         assert "Открыть можно только своё" in page.text
+
+
+async def test_a_refund_is_shown_the_way_it_went(town: Town, open_browser: OpenBrowser) -> None:
+    town.ledger.moved[PAID].append(receipt(ReceiptKind.REFUND, PAID, AGENT, ((1, 2, 700),)))
+    browser = await open_browser("resident12")
+    text = re.sub(r"<[^>]+>|\s+", " ", (await browser.get("/bills/1-1")).text)
+    text = re.sub(r"\s+", " ", text)
+    assert "кому: платёжный агент" in text
+    assert "вернул Водоканал" in text
+    assert "возвращено 7,00 ₽" in text
+    assert "Всего 93,00 ₽" in text, "what suppliers have is what came less what went back"
 
 
 async def test_the_proof_is_a_file_to_keep(open_browser: OpenBrowser) -> None:
