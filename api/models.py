@@ -259,12 +259,13 @@ class SplitPart(Model):
 
 
 class Split(Model):
-    """How a sum would be divided over what is open on a bill, to the kopeck."""
+    """How a sum would be divided over what is open on a bill, to the kopeck; no more is taken than can be paid."""
 
     bill: BillName
     amount_kopecks: Kopecks
     open_kopecks: Kopecks
     parts: list[SplitPart]
+    passed_over: list[SplitPart] = Field(description="what stays open because its supplier is suspended")
 
 
 class PaymentWanted(Model):

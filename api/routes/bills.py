@@ -65,4 +65,8 @@ def split(bill: str, amount_kopecks: Annotated[int, Query(lt=2**48)], caller: Ca
         raise BillClosed(f"bill {bill} is {found.state}")
     if not 0 < amount_kopecks <= found.open_kopecks:
         raise WrongSum(f"{amount_kopecks} kopecks on bill {bill}, of which {found.open_kopecks} kopecks are open")
-    return divide(found, amount_kopecks)
+    suspended = {s.supplier for s in door.books.suppliers() if not s.active}
+    divided = divide(found, amount_kopecks, suspended)
+    if not divided.amount_kopecks:
+        raise BillClosed(f"all that is open on bill {bill} is owed to suspended suppliers")
+    return divided

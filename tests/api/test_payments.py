@@ -90,6 +90,18 @@ def test_the_split_shown_before_paying_sums_to_the_payment(resident: TestClient)
     assert [part["amount_kopecks"] for part in whole["parts"]] == [27_213, 60_432, 12_651]
 
 
+def test_a_suspended_suppliers_part_stays_open_and_does_not_weigh(town: Town, resident: TestClient) -> None:
+    town.ledger.suspended = {5}
+    # By hand: 10 000 · 27 213 / 87 645 = 3 104.9119, · 60 432 = 6 895.0881; the kopeck left goes to the first.
+    split = resident.get("/v1/bills/1-0/split", params={"amount_kopecks": 10_000}).json()
+    assert [(part["supplier"], part["amount_kopecks"]) for part in split["parts"]] == [(1, 3_105), (2, 6_895)]
+    whole = resident.get("/v1/bills/1-0/split", params={"amount_kopecks": 100_296}).json()
+    assert whole["amount_kopecks"] == 27_213 + 60_432
+    assert [(part["supplier"], part["amount_kopecks"]) for part in whole["passed_over"]] == [(5, 12_651)]
+    town.ledger.suspended = {1, 2, 5}
+    assert resident.get("/v1/bills/1-0/split", params={"amount_kopecks": 1}).status_code == 409
+
+
 def test_a_prepayment_goes_into_the_inbox_once(town: Town, resident: TestClient) -> None:
     wanted = {"account": "10000012", "supplier": 1, "amount_kopecks": 5_000}
     answers = [
@@ -101,6 +113,7 @@ def test_a_prepayment_goes_into_the_inbox_once(town: Town, resident: TestClient)
 
 
 def test_nothing_is_prepaid_to_a_suspended_supplier_or_for_a_stranger(town: Town, resident: TestClient) -> None:
+    town.ledger.suspended = {5}
     for change in ({"supplier": 5}, {"supplier": 77}, {"account": "10000013"}):
         wanted = {"account": "10000012", "supplier": 1, "amount_kopecks": 5_000} | change
         answer = resident.post("/v1/prepayments", json=wanted, headers={"Idempotency-Key": "ahead of time"})

@@ -173,6 +173,7 @@ class TownLedger:
     moved: dict[BillKey, list[ReceiptView]] = field(default_factory=dict)
     granted: list[GrantView] = field(default_factory=list)
     head_at: int = NOW
+    suspended: set[int] = field(default_factory=set)
 
     def head(self) -> Head:
         return Head(1210, hash_of(0xE1), self.head_at)
@@ -201,7 +202,7 @@ class TownLedger:
         ]
 
     def suppliers(self) -> list[SupplierView]:
-        return [SupplierView(SupplierId(s), w, w, s != 5, hash_of(s)) for s, w in WALLETS.items()]
+        return [SupplierView(SupplierId(s), w, w, s not in self.suspended, hash_of(s)) for s, w in WALLETS.items()]
 
     def runs(self) -> list[RunView]:
         return [self._run(RunId(1), RunState.ACTIVE), self._run(RunId(2), RunState.VETOED)]

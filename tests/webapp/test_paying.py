@@ -52,6 +52,16 @@ async def test_a_payment_that_failed_says_why_and_that_nothing_was_taken(town: T
     assert "nothing was open on bill 1-0" in end.text
 
 
+async def test_a_suspended_suppliers_part_is_said_to_stay_open(town: Town, open_browser: OpenBrowser) -> None:
+    town.ledger.suspended = {5}
+    browser = await open_browser("resident12")
+    page = await browser.get("/bills/1-0/pay")
+    confirm = await browser.submit(page, "/bills/1-0/pay/confirm", amount="1002,96")
+    assert "«Чистый город» приостановлены: 126,51" in confirm.text
+    assert "Заплатить 876,45" in confirm.text
+    assert hidden_fields(confirm.text, "/bills/1-0/pay")["amount"] == "876,45"
+
+
 async def test_a_hundred_clicks_on_confirm_pay_once(town: Town, open_browser: OpenBrowser) -> None:
     browser = await open_browser("resident12")
     page = await browser.get("/bills/1-0/pay")
@@ -143,6 +153,7 @@ async def test_the_proof_is_a_file_to_keep(open_browser: OpenBrowser) -> None:
 
 
 async def test_a_prepayment_is_confirmed_and_made_once(town: Town, open_browser: OpenBrowser) -> None:
+    town.ledger.suspended = {5}
     browser = await open_browser("resident12")
     page = await browser.get("/accounts/10000012/prepay")
     assert "Чистый город" not in page.text, "a suspended supplier takes no prepayment"
