@@ -50,6 +50,7 @@ class Stage:
     town: Town
     indexed: Indexed
     folder: Path
+    database: str | None = None
     office: Office = field(init=False)
     collector: Collector = field(init=False)
     suppliers: dict[str, SupplierId] = field(default_factory=dict)
@@ -58,14 +59,14 @@ class Stage:
     def __post_init__(self) -> None:
         self.start()
 
-    def afresh(self, folder: Path) -> Stage:
-        """The same contracts with nothing in any book: files, keys, ledger and billing start empty."""
+    def afresh(self, folder: Path, database: str | None = None) -> Stage:
+        """The same contracts with nothing in any book: files, keys, ledger and billing (in ``database``) are empty."""
         town = Town(self.town.rpc, self.town.reader, FileStore(folder / "served"), KeyRing(folder / "keyring.db"))
-        return Stage(town, Indexed(town, folder), folder)
+        return Stage(town, Indexed(town, folder), folder, database)
 
     def start(self) -> None:
         """A collector as after a start: nothing but what is on the disk."""
-        engine = open_database(f"sqlite:///{self.folder / 'billing.db'}")
+        engine = open_database(self.database or f"sqlite:///{self.folder / 'billing.db'}")
         deployment = self.town.reader.deployment
         self.office = Office(
             engine=engine,
