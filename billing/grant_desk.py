@@ -199,7 +199,8 @@ class GrantDesk(Desk):
         if outcome is None:
             return
         if not outcome.success:
-            self._give_up(row, outcome.error)
+            if outcome.final:  # before that the fork it failed on may go away again
+                self._give_up(row, outcome.error)
             return
         for event in self.office.events_of(outcome):
             if isinstance(event, GrantsPosted) and event.root == bytes(row.root):
