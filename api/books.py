@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 from zoneinfo import ZoneInfo
 
+from api.explanation import explanation_of, moment
 from api.models import (
     Account,
     Benefit,
@@ -15,11 +16,9 @@ from api.models import (
     BillStateName,
     BillSummary,
     Charged,
-    Explanation,
     GrantBatch,
     Leg,
     Line,
-    Party,
     Proof,
     Receipt,
     Statement,
@@ -28,9 +27,10 @@ from api.models import (
 )
 from api.models import StatementRow as StatementLine
 from api.orders import Network
+from api.parties import Names
 from api.people import People
 from api.problems import NotReady
-from contracts.wire.ids import Address, BillKey, BillState, Hash, Period, SupplierId, address_text
+from contracts.wire.ids import BillKey, BillState, Hash, Period, SupplierId, address_text
 from ledger.queries import Ledger
 from ledger.queries.views import (
     BillView,
@@ -97,7 +97,7 @@ class LedgerBooks:
             chain_id=self._network.chain_id,
             head=head.number if head else 0,
             finalised=max(0, self._ledger.finalized_height()),
-            head_at=_moment(head.timestamp) if head else None,
+            head_at=moment(head.timestamp) if head else None,
             tariff_version=self._ledger.tariff_version(),
         )
 
@@ -123,7 +123,7 @@ class LedgerBooks:
         account = self._register.account_of(bill)
         if view is None or account is None or not _is_shown(view):
             return None
-        names = _Names(self._ledger, self._people)
+        names = Names(self._ledger, self._people)
         document = self._document(bill)
         rows = {row["line"]: row for row in document.get("lines", []) if row["line"] is not None}
         lines = [_line(line, rows.get(line.line, {}), names) for line in view.lines]
@@ -169,7 +169,7 @@ class LedgerBooks:
 
     def suppliers(self) -> list[Supplier]:
         """All suppliers."""
-        names = _Names(self._ledger, self._people)
+        names = Names(self._ledger, self._people)
         return [
             Supplier(
                 supplier=s.supplier, name=names.supplier(s.supplier), wallet=address_text(s.payout), active=s.is_active
@@ -201,10 +201,10 @@ class LedgerBooks:
             return None
         zone_name = self._zone_of_supplier(supplier)
         zone = ZoneInfo(zone_name)
-        today = _moment(self.now()).astimezone(zone)
+        today = moment(self.now()).astimezone(zone)
         month = period or Period(today.year, today.month)
         first, last = _month(month, zone)
-        names = _Names(self._ledger, self._people)
+        names = Names(self._ledger, self._people)
         rows = self._ledger.statement(supplier, int(first.timestamp()), int(last.timestamp()))
         return Statement(
             supplier=supplier,
@@ -266,7 +266,7 @@ class LedgerBooks:
             line=grant.line,
             maximum_kopecks=grant.maximum_kopecks,
             applied_kopecks=applied,
-            expires_at=_moment(grant.expires_at),
+            expires_at=moment(grant.expires_at),
             state=cast(Any, state),
             tx_hash=tx,
         )
@@ -282,50 +282,6 @@ class LedgerBooks:
     def _document(self, bill: BillKey) -> dict[str, Any]:
         data = self._register.document_of(bill)
         return {} if data is None else dict(json.loads(data))
-
-
-class _Names:
-    """Names of suppliers and wallets, looked up once for one answer."""
-
-    def __init__(self, ledger: Ledger, people: People) -> None:
-        self._ledger = ledger
-        self._suppliers = people.supplier_names()
-        self._wallets: dict[bytes, Party] = {}
-        for batch in ledger.grant_batches():
-            self._wallets[batch.wallet] = Party(kind="welfare", wallet=address_text(batch.wallet))
-        for address, kind, name in people.wallets():
-            self._wallets[address] = Party(kind=cast(Any, kind), name=name, wallet=address_text(Address(address)))
-        for supplier in ledger.suppliers():
-            self._wallets[supplier.payout] = self.supplier_party(supplier.supplier, supplier.payout)
-
-    def supplier(self, supplier: int) -> str:
-        """A supplier's name, or its number."""
-        return self._suppliers.get(supplier, f"№ {supplier}")
-
-    def party(self, wallet: Address) -> Party:
-        """Whose wallet it is; a wallet nobody told us of is its own."""
-        return self._wallets.get(wallet) or Party(kind="wallet", wallet=address_text(wallet))
-
-    def payer(self, receipt: ReceiptView) -> Party | None:
-        """Who paid: a wallet that settled a batch under this receipt's reference is a payment agent."""
-        if receipt.payer is None or receipt.kind is ReceiptKind.REFUND:
-            return None
-        found = self.party(receipt.payer)
-        if receipt.kind is not ReceiptKind.PAYMENT or receipt.reference is None or found.kind != "wallet":
-            return found
-        if self._ledger.batch(receipt.payer, receipt.reference) is not None:
-            return Party(kind="agent", wallet=found.wallet)
-        return found
-
-    def refunded_to(self, receipt: ReceiptView) -> Party | None:
-        """Who got a refund: the ledger names the recipient where another receipt names the payer."""
-        if receipt.payer is None or receipt.kind is not ReceiptKind.REFUND:
-            return None
-        return self.party(receipt.payer)
-
-    def supplier_party(self, supplier: int, wallet: Address) -> Party:
-        """A supplier under the wallet it had when the money moved."""
-        return Party(kind="supplier", name=self.supplier(supplier), wallet=address_text(wallet))
 
 
 def _is_shown(view: BillView) -> bool:
@@ -345,7 +301,7 @@ def _summary(view: BillView, account: str) -> dict[str, Any]:
     }
 
 
-def _line(line: LineView, row: Mapping[str, Any], names: _Names) -> Line:
+def _line(line: LineView, row: Mapping[str, Any], names: Names) -> Line:
     """A line as the chain has it, with what the bill's document says of it: in a note, how it stands now."""
     return Line(
         line=line.line,
@@ -359,57 +315,11 @@ def _line(line: LineView, row: Mapping[str, Any], names: _Names) -> Line:
         written_off_kopecks=line.written_off_kopecks,
         refunded_kopecks=line.refunded_kopecks,
         open_kopecks=line.open_kopecks,
-        explanation=_explanation(row.get("now") or row),
+        explanation=explanation_of(row.get("now") or row),
     )
 
 
-def _explanation(line: Mapping[str, Any]) -> Explanation | None:
-    if "parts" not in line:
-        return None
-    parts = [
-        {
-            "formula": part["formula"],
-            "act": part["act"],
-            "inputs": part["inputs"],
-            "first": part["from"],
-            "end": part["to"],
-            "zone": part["zone"],
-            "tariff_versions": part["tariff_versions"],
-            "amount_kopecks": part["amount_kopecks"],
-            "surcharge_kopecks": part.get("surcharge_kopecks", 0),
-        }
-        for part in line["parts"]
-    ]
-    readings = [
-        {
-            "meter": reading["meter"],
-            "register_number": reading["register"],
-            "at": _moment(reading["at"]),
-            "value": reading["value"],
-            "quality": reading["quality"],
-            "source": reading["source"],
-            "root": reading["root"],
-            "leaf": reading["leaf"],
-        }
-        for reading in line["readings"]
-    ]
-    return Explanation.model_validate(
-        {
-            "method": line["method"],
-            "quantity": line["quantity"],
-            "unit": line["unit"],
-            "rounding": line["rounding"],
-            "parts": parts,
-            "readings": readings,
-            "tariffs": line["tariffs"],
-            "estimated_intervals": line.get("estimated_intervals", 0),
-            "intervals": line.get("intervals", 0),
-            "carried_over": line.get("carried_over", {}),
-        }
-    )
-
-
-def _receipt(view: ReceiptView, names: _Names) -> Receipt:
+def _receipt(view: ReceiptView, names: Names) -> Receipt:
     legs = [
         Leg(
             line=leg.line,
@@ -428,16 +338,16 @@ def _receipt(view: ReceiptView, names: _Names) -> Receipt:
         tx_hash=_hex(view.tx_hash),
         block_number=view.block_number,
         block_hash=_hex(view.block_hash),
-        at=_moment(view.timestamp),
+        at=moment(view.timestamp),
         finalised=view.is_final,
         amount_kopecks=view.amount_kopecks,
         legs=legs,
     )
 
 
-def _statement_line(row: StatementRow, names: _Names) -> StatementLine:
+def _statement_line(row: StatementRow, names: Names) -> StatementLine:
     return StatementLine(
-        at=_moment(row.timestamp),
+        at=moment(row.timestamp),
         kind=STATEMENT_KINDS.get(row.kind.name, row.kind.name.lower()),
         bill=str(row.bill) if row.bill is not None else None,
         line=row.line,
@@ -455,10 +365,6 @@ def _month(period: Period, zone: ZoneInfo) -> tuple[datetime, datetime]:
     first = datetime(period.year, period.month, 1, tzinfo=zone).astimezone(UTC)
     end = datetime(after.year, after.month, 1, tzinfo=zone).astimezone(UTC)
     return first, datetime.fromtimestamp(end.timestamp() - 1, UTC)
-
-
-def _moment(timestamp: int) -> datetime:
-    return datetime.fromtimestamp(timestamp, UTC)
 
 
 def _hex(data: bytes) -> str:
