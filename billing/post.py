@@ -11,6 +11,7 @@ from billing.office import BILLER, Office
 from billing.run import Run, RunStage, StoredBill, supplier_lines
 from contracts.client.sender import Outcome
 from contracts.wire.calls import encode_activate, encode_propose
+from contracts.wire.errors import ChargeBookTooEarly
 from contracts.wire.events import RunProposed
 from contracts.wire.files import LeafLine, encode_file
 from contracts.wire.ids import Hash, KeyId, RunId
@@ -47,8 +48,19 @@ class Poster:
             self._activate(run, now)
 
     def activation(self, run: Run) -> Outcome | None:
-        """What became of a run's activation; None while it was not mined."""
-        return self._office.outcome(BILLER, intent_of(run, "activate"))
+        """What became of a run's activation; None while it was not mined, or came too early and is tried again."""
+        return self._office.outcome(BILLER, self._activation_intent(run))
+
+    def _activation_intent(self, run: Run) -> str:
+        """The latest attempt. A reorganisation may bring the proposal back in a later block than the activation
+        reckoned with; one that so came too early is followed by another."""
+        attempt = 0
+        while True:
+            intent = intent_of(run, f"activate-{attempt}" if attempt else "activate")
+            outcome = self._office.outcome(BILLER, intent)
+            if outcome is None or not outcome.final or not isinstance(outcome.error, ChargeBookTooEarly):
+                return intent
+            attempt += 1
 
     # --- proposal ---
 
@@ -67,7 +79,7 @@ class Poster:
             if number is not None:
                 self._runs.set_stage(run.id, RunStage.PROPOSED, number)
                 _log.info("run.proposed", run=run.id, chain_run=number, root="0x" + run.proposal.root.hex())
-        else:
+        elif outcome.final:
             self._fail(run, f"the proposal of run {run.id} was refused: {outcome.error}")
 
     def _number_of(self, run: Run, outcome: Outcome) -> RunId | None:
@@ -79,7 +91,7 @@ class Poster:
     # --- activation ---
 
     def _activate(self, run: Run, now: int) -> None:
-        intent = intent_of(run, "activate")
+        intent = self._activation_intent(run)
         outcome = self._office.outcome(BILLER, intent)
         if outcome is not None:
             self._settle(run, outcome)
@@ -90,6 +102,8 @@ class Poster:
         if self._office.knows(BILLER, intent):
             return
         refusal = self._office.refusal(BILLER, "ChargeBook", data)
+        if isinstance(refusal, ChargeBookTooEarly):
+            return  # the proposal was taken back and mined again, later
         if refusal is not None:
             self._fail(run, f"run {run.chain_run} can't be activated: {refusal}")
         else:
@@ -107,7 +121,7 @@ class Poster:
         if outcome.success:
             self._runs.set_stage(run.id, RunStage.ACTIVE)
             _log.info("run.active", run=run.id, chain_run=run.chain_run)
-        else:
+        elif outcome.final:
             self._fail(run, f"run {run.chain_run} was not activated: {outcome.error}")
 
     def _fail(self, run: Run, reason: str) -> None:

@@ -99,6 +99,8 @@ class RunDesk:
         if outcome is None:  # a reorganisation took it back; the sender sends it again
             self._office.inbox.working([item.id])
             return
+        if not outcome.success and not outcome.final:
+            return  # the fork it failed on may go away again
         if not outcome.success:
             self._office.runs.set_stage(run.id, RunStage.FAILED, reason=f"not activated: {outcome.error}")
             return
