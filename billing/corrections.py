@@ -95,6 +95,9 @@ def differences(standing: Standing, lines: Sequence[ChargedLine]) -> Difference:
     Notes on which nothing has moved are replaced by what is worked out anew. A credit takes off the bill's own line
     first, and what debit notes added after that.
     """
+    due = {(line.service.name.lower(), int(line.supplier)): line.amount_kopecks for line in lines}
+    if _nonzero(due) == _nonzero(_net([standing.original, *standing.notes])):
+        return Difference((), ())
     kept = [note for note in standing.notes if note.has_moved]
     superseded = tuple(sorted(note.key for note in standing.notes if not note.has_moved))
     debits = [leaf for leaf in (standing.original, *kept) if leaf.stored.kind is not BillKind.CREDIT_NOTE]
@@ -163,6 +166,16 @@ def _services(stored: StoredBill) -> tuple[Service | None, ...]:
     """The service of each line that the chain sees, out of the document."""
     by_line = {line: service for service, line in stored.services.items()}
     return tuple(by_line.get(place) for place in range(len(decode_bill(stored.blob).lines)))
+
+
+def _net(leaves: Sequence[Leaf]) -> dict[tuple[Service, int], int]:
+    """Debits less credits, line by line of service and supplier."""
+    out: defaultdict[tuple[Service, int], int] = defaultdict(int)
+    for leaf in leaves:
+        sign = -1 if leaf.stored.kind is BillKind.CREDIT_NOTE else 1
+        for name, amount in _charged(leaf).items():
+            out[name] += sign * amount
+    return dict(out)
 
 
 def _charged(leaf: Leaf) -> dict[tuple[Service, int], int]:
