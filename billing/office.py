@@ -111,10 +111,10 @@ class Office:
 
     # --- intents ---
 
-    def refusal(self, sender: str, contract: str, data: bytes) -> ContractError | None:
-        """Why a call would revert if it were sent now, or None."""
+    def refusal(self, sender: str, contract: str, data: bytes, block: str = "latest") -> ContractError | None:
+        """Why a call would revert if it were sent now (or would have on the ``finalized`` state), or None."""
         try:
-            self.reader.simulate(self.senders[sender].address, contract, data)
+            self.reader.simulate(self.senders[sender].address, contract, data, block)
         except ContractError as error:
             return error
         return None

@@ -11,7 +11,7 @@ from billing.office import BILLER, Office
 from billing.run import Run, RunStage, StoredBill, supplier_lines
 from contracts.client.sender import Outcome
 from contracts.wire.calls import encode_activate, encode_propose
-from contracts.wire.errors import ChargeBookTooEarly
+from contracts.wire.errors import ChargeBookBillNotOpen, ChargeBookRunNotProposed, ChargeBookTooEarly
 from contracts.wire.events import RunProposed
 from contracts.wire.files import LeafLine, encode_file
 from contracts.wire.ids import Hash, KeyId, RunId
@@ -21,6 +21,9 @@ from contracts.wire.sealed import seal
 from contracts.wire.structs import Proposal
 
 _log = structlog.get_logger()
+
+FOR_GOOD = (ChargeBookBillNotOpen, ChargeBookRunNotProposed)
+"""What stands against an activation for ever: a bill to be replaced has moved, or the run was vetoed."""
 
 
 class KeyGone(LookupError):
@@ -102,12 +105,14 @@ class Poster:
         if self._office.knows(BILLER, intent):
             return
         refusal = self._office.refusal(BILLER, "ChargeBook", data)
-        if isinstance(refusal, ChargeBookTooEarly):
-            return  # the proposal was taken back and mined again, later
-        if refusal is not None:
-            self._fail(run, f"run {run.chain_run} can't be activated: {refusal}")
-        else:
+        if refusal is None:
             self._office.submit(BILLER, intent, "ChargeBook", data)
+        elif isinstance(refusal, FOR_GOOD):
+            # Anyone may activate a run: it is given up only when what stands against it can't be taken back, or a
+            # note could come on top of the very bill that replaces the other.
+            final = self._office.refusal(BILLER, "ChargeBook", data, "finalized")
+            if isinstance(final, FOR_GOOD):
+                self._fail(run, f"run {run.chain_run} can't be activated: {final}")
 
     def _is_due(self, run: Run, number: RunId, now: int) -> bool:
         root, _count, _state, activatable_at, _superseded = self._office.reader.view("ChargeBook", "runOf", number)

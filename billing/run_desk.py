@@ -96,7 +96,8 @@ class RunDesk:
 
     def _after_activation(self, item: Item, run: Run) -> None:
         outcome = self._poster.activation(run)
-        if outcome is None:  # a reorganisation took it back; the sender sends it again
+        if outcome is None:  # a reorganisation took it back: it is mined again, or came too early and is sent anew
+            self._office.runs.set_stage(run.id, RunStage.PROPOSED)
             self._office.inbox.working([item.id])
             return
         if not outcome.success and not outcome.final:
