@@ -42,9 +42,11 @@ class Collector:
         self._send()
 
     def _send(self) -> None:
-        for sender in self._office.senders.values():
+        """Every sender after a new block; in between those alone that were given something."""
+        for name in sorted(self._office.waiting_senders):
             try:
-                sender.advance()
+                self._office.senders[name].advance()
+                self._office.waiting_senders.discard(name)
             except TransactionRefused as refused:
                 # One key's trouble (a node that takes no more, say) must not stop the others.
                 _log.warning("collector.refused", error=str(refused))

@@ -55,6 +55,8 @@ class Office:
     senders: Mapping[str, Sender]
     head_number: int = -1
     """The block that the collector's round began at."""
+    waiting_senders: set[str] = field(default_factory=set)
+    """Senders that were given something since the last round of sending."""
     _trees: dict[int, Tree] = field(default_factory=dict)
     _events: dict[int, list[Event]] = field(default_factory=dict)
 
@@ -137,6 +139,7 @@ class Office:
     def submit(self, sender: str, intent: str, contract: str, data: bytes) -> None:
         """Keeps a call to be sent, for good."""
         self.senders[sender].submit(intent, self.address_of(contract), data)
+        self.waiting_senders.add(sender)
 
     def events_of(self, outcome: Outcome) -> Iterator[Event]:
         """What a mined transaction wrote."""
@@ -147,6 +150,8 @@ class Office:
     def look(self) -> int:
         """Begins a round at the latest block, whose time it gives; blocks are read anew, one may be another now."""
         head = self.reader.head()
+        if head.number != self.head_number:
+            self.waiting_senders.update(self.senders)
         self.head_number = head.number
         self._events.clear()
         return head.timestamp
