@@ -19,7 +19,7 @@ _SHORT = settings(
     database=None, phases=(Phase.generate,),
 )  # fmt: skip
 _LONG = settings(
-    max_examples=60, stateful_step_count=50, deadline=None, print_blob=True, suppress_health_check=_QUIET,
+    max_examples=90, stateful_step_count=50, deadline=None, print_blob=True, suppress_health_check=_QUIET,
     database=None, phases=(Phase.generate,),
 )  # fmt: skip
 
