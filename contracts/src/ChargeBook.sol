@@ -241,12 +241,7 @@ contract ChargeBook is IChargeBook, AccessManaged {
     }
 
     function _hashKeys(BillKey[] calldata keys) private pure returns (bytes32) {
-        if (keys.length == 0) return 0;
-        bytes memory packed = new bytes(0);
-        for (uint256 i = 0; i < keys.length; ++i) {
-            packed = abi.encodePacked(packed, BillKey.unwrap(keys[i]));
-        }
-        return keccak256(packed);
+        return keys.length == 0 ? bytes32(0) : keccak256(abi.encodePacked(keys));
     }
 
     function _word(uint32 run, uint32 index) private pure returns (uint256) {

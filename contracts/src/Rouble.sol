@@ -245,6 +245,7 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
     /// @dev Credits first and debits the sum of what it credited: value can be neither made nor lost.
     function _split(address payer, Leg[] calldata legs) private returns (uint256 total) {
         uint256 held = _accounts[payer]; // before a leg to the payer itself could swell it
+        require(held & FROZEN == 0, Rouble_AccountFrozen(payer));
         for (uint256 i = 0; i < legs.length; ++i) {
             address recipient = legs[i].recipientOf();
             uint256 amount = legs[i].amountOf();
@@ -256,7 +257,9 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
             }
         }
         require(held >= total, Rouble_BalanceTooLow(payer, held, total));
-        _debit(payer, total);
+        unchecked {
+            _accounts[payer] -= total; // it holds `held` and what it was credited
+        }
     }
 
     function _move(address from, address to, uint256 amount) private {
@@ -324,7 +327,10 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
     }
 
     function _requireSigned(address expected, bytes32 digest, bytes calldata signature) private pure {
-        address signer = ECDSA.recover(digest, signature);
+        require(signature.length == 65, Rouble_WrongSigner(expected, address(0)));
+        bytes32 r = bytes32(signature);
+        bytes32 s = bytes32(signature[32:]);
+        address signer = ECDSA.recover(digest, uint8(signature[64]), r, s);
         require(signer == expected, Rouble_WrongSigner(expected, signer));
     }
 }

@@ -106,7 +106,6 @@ contract Settlement is BillMoney, AccessManaged {
     /// @inheritdoc ISettlement
     function payOrder(ProvenBill calldata bill, SplitAuthorization calldata order)
         external
-       
         returns (uint256)
     {
         return _payOrder(bill, order);

@@ -103,5 +103,5 @@ class SignedSplit:
 
 def supersession_hash(bills: Iterable[BillKey]) -> Hash:
     """What a correcting run names: the hash of the ascending keys of the bills it replaces; zero for none."""
-    keys = b"".join(bill.number.to_bytes(8, "big") for bill in sorted(bills))
+    keys = b"".join(bill.number.to_bytes(32, "big") for bill in sorted(bills))
     return Hash(keccak(keys)) if keys else NO_HASH

@@ -237,7 +237,7 @@ def names(draw: random.Random) -> dict[str, Any]:
         },
         "superseded": {
             "bills": keys,
-            "value": text(bytes(keccak(encode_packed(["uint64"] * 3, [r << 32 | i for r, i in keys])))),
+            "value": text(bytes(keccak(encode_packed(["uint256"] * 3, [r << 32 | i for r, i in keys])))),
         },
     }
 

@@ -43,9 +43,13 @@ interface IChargeBook {
         Vetoed
     }
 
+    /// @notice A run was proposed; it can be vetoed until it is activated.
     event RunProposed(uint32 indexed run, address indexed biller, uint40 activatableAt, Proposal proposal);
+    /// @notice A run's bills can be paid.
     event RunActivated(uint32 indexed run);
+    /// @notice A run was stopped for good.
     event RunVetoed(uint32 indexed run, bytes32 reason);
+    /// @notice A bill was replaced by a correcting run.
     event BillSuperseded(BillKey indexed bill, uint32 indexed byRun);
 
     error ChargeBook_EmptyRun();
@@ -102,12 +106,15 @@ interface IChargeBook {
     /// Settlement's: its receipts carry the state.
     function setState(uint32 run, uint32 index, BillState state) external;
 
+    /// @notice State of a bill; Open for one that does not exist.
     function stateOf(uint32 run, uint32 index) external view returns (BillState);
 
+    /// @notice A run as it stands.
     function runOf(uint32 run)
         external
         view
         returns (bytes32 root, uint32 count, RunState state, uint40 activatableAt, bytes32 superseded);
 
+    /// @notice How many runs there are: the highest id.
     function runCount() external view returns (uint32);
 }

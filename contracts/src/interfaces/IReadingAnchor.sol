@@ -8,6 +8,7 @@ import {BatchHeader, Head} from "../types/Types.sol";
 /// flagged and never punished. Whoever relays can delay a batch, not alter it. That a root's file can be
 /// fetched is what holders vouch for, not this contract.
 interface IReadingAnchor {
+    /// @notice A batch was anchored: the head of its source's chain is now `head`.
     event Anchored(
         uint32 indexed source,
         bytes32 indexed root,
@@ -19,11 +20,15 @@ interface IReadingAnchor {
         uint40 periodStart,
         uint40 periodEnd
     );
+    /// @notice A gap was declared; the next batch has sequence 1 of this epoch.
     event EpochReset(uint32 indexed source, uint16 epoch, bytes24 head, bytes32 reason);
+    /// @notice A holder keeps a root's file and recomputed it.
     event Acknowledged(bytes32 indexed root, address indexed holder);
+    /// @notice Evidence that a source signed two headers with one sequence.
     event Equivocation(
         uint32 indexed source, uint16 epoch, uint48 sequence, bytes24 first, bytes24 second, address reporter
     );
+    /// @notice A head was taken over from an older deployment.
     event HeadCarriedOver(uint32 indexed source, uint16 epoch, uint48 sequence, bytes24 head);
 
     error ReadingAnchor_UnknownSource(uint32 source);
@@ -61,9 +66,12 @@ interface IReadingAnchor {
     /// @notice Takes over the heads of an older deployment. Admin only, and only where no head stands.
     function carryOver(uint32[] calldata sources, Head[] calldata heads) external;
 
+    /// @notice Where a source's chain stands.
     function headOf(uint32 source) external view returns (Head memory);
 
+    /// @notice Whether there is evidence of equivocation against a source.
     function equivocated(uint32 source) external view returns (bool);
 
+    /// @notice EIP-712 struct hash and digest of a header: what a source signs.
     function hashHeader(BatchHeader calldata header) external view returns (bytes32 structHash, bytes32 digest);
 }

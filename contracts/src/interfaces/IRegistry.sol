@@ -8,22 +8,37 @@ import {Source, SourceClass, SupplierId} from "../types/Types.sol";
 /// The operator and the guardian are different people. If both the supplier's key and the operator are
 /// taken, the guardian has the delay to cancel; if all three are, a payout can be redirected.
 interface IRegistry {
+    /// @notice A supplier was added.
     event SupplierRegistered(SupplierId indexed supplier, address key, address payout, bytes32 details);
+    /// @notice A supplier was suspended or resumed.
     event SupplierStatusChanged(SupplierId indexed supplier, bool active);
+    /// @notice A supplier's own key asked for another payout wallet.
     event PayoutChangeProposed(SupplierId indexed supplier, address payout);
+    /// @notice The operator agreed; the delay runs.
     event PayoutChangeApproved(SupplierId indexed supplier, address payout, uint40 executableAt);
+    /// @notice The guardian stopped a payout change.
     event PayoutChangeCancelled(SupplierId indexed supplier, address payout);
+    /// @notice Money goes to another wallet from now on.
     event PayoutChanged(SupplierId indexed supplier, address payout);
+    /// @notice The timelock began to replace a lost supplier key.
     event SupplierKeyChangeProposed(SupplierId indexed supplier, address key, uint40 executableAt);
+    /// @notice The guardian stopped the replacement of a key.
     event SupplierKeyChangeCancelled(SupplierId indexed supplier, address key);
+    /// @notice A supplier has another key; what the old one proposed is void.
     event SupplierKeyChanged(SupplierId indexed supplier, address key);
+    /// @notice A source of readings was added.
     event SourceRegistered(uint32 indexed source, address key, SourceClass class, uint40 validFrom);
+    /// @notice A source has another key.
     event SourceRotated(uint32 indexed source, address key, uint40 validFrom);
+    /// @notice A source ended.
     event SourceRevoked(uint32 indexed source, uint40 revokedAt);
+    /// @notice A meter's passport was recorded.
     event MeterRegistered(
         bytes32 indexed commitment, uint8 service, uint40 installedAt, uint40 verificationDue, bytes32 replaces
     );
+    /// @notice A meter was replaced.
     event MeterRetired(bytes32 indexed commitment, uint40 retiredAt);
+    /// @notice The payout table was written anew.
     event PayoutTableWritten(address table);
 
     error Registry_ZeroAddress();
@@ -105,14 +120,18 @@ interface IRegistry {
     /// @notice Writes the table anew because a freeze began or ended. The Rouble only, in the bank's transaction.
     function onFreezeChanged() external;
 
+    /// @notice How many suppliers there are: the highest id.
     function supplierCount() external view returns (uint16);
 
+    /// @notice The key that proposes a supplier's payout changes.
     function supplierKey(SupplierId supplier) external view returns (address);
 
+    /// @notice Where a supplier's money goes, and whether it is active.
     function payoutOf(SupplierId supplier) external view returns (address payout, bool active);
 
     /// @notice Whether a key is or was a source's.
     function hadKey(uint32 source, address key) external view returns (bool);
 
+    /// @notice A source as it stands; its key is zero when there is none.
     function source(uint32 id) external view returns (Source memory);
 }

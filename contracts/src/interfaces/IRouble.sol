@@ -12,13 +12,21 @@ import {Leg, SplitAuthorization} from "../types/Types.sol";
 /// reference, and freezes or seizes, under the reference of an act.
 /// @notice Assumptions. The bank holds a rouble for every token. A frozen account neither sends nor receives.
 interface IRouble is IERC20, IERC20Metadata, IERC20Permit {
+    /// @notice The bank minted against a deposit.
     event Minted(address indexed account, uint256 amount, bytes32 indexed deposit);
+    /// @notice An account burned its own tokens; the bank owes it the money under this reference.
     event Redeemed(address indexed account, uint256 amount, bytes32 indexed redemption);
+    /// @notice The bank froze an account under an act.
     event Frozen(address indexed account, bytes32 indexed act);
+    /// @notice The bank lifted a freeze under an act.
     event Unfrozen(address indexed account, bytes32 indexed act);
+    /// @notice The bank moved a frozen account's money under an act.
     event Seized(address indexed from, address indexed to, uint256 amount, bytes32 indexed act);
+    /// @notice EIP-3009: an authorization was used.
     event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
+    /// @notice EIP-3009: an authorization was voided by its signer.
     event AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce);
+    /// @notice A payer voided one of its own split nonces.
     event SplitCancelled(address indexed payer, uint256 indexed nonce);
 
     error Rouble_ZeroAddress();
@@ -92,10 +100,13 @@ interface IRouble is IERC20, IERC20Metadata, IERC20Permit {
     /// @notice EIP-3009: voids an authorization not used yet.
     function cancelAuthorization(address authorizer, bytes32 nonce, bytes calldata signature) external;
 
+    /// @notice EIP-3009: whether an authorization was used or voided.
     function authorizationState(address authorizer, bytes32 nonce) external view returns (bool);
 
+    /// @notice Whether an account is frozen: it neither sends nor receives.
     function isFrozen(address account) external view returns (bool);
 
+    /// @notice Whether a payer's split nonce was used or voided.
     function splitNonceUsed(address payer, uint256 nonce) external view returns (bool);
 
     /// @notice The EIP-712 digest that a payer signs for a split.

@@ -24,9 +24,13 @@ interface ISettlement {
     );
     /// @notice Nothing was taken for a bill that an order, a batch or a grant named; `state` is where it stands now.
     event BillSkipped(BillKey indexed bill, bytes32 indexed ref, BillState state);
+    /// @notice A line was left open because its supplier is suspended or its payout frozen.
     event LegSkipped(BillKey indexed bill, uint8 line, SupplierId supplier, uint48 amount);
+    /// @notice An agent's batch was carried out; its receipts stand before this.
     event BatchSettled(address indexed agent, bytes32 indexed ref, bytes32 content, uint256 total);
+    /// @notice The same batch came again and changed nothing.
     event BatchRepeated(address indexed agent, bytes32 indexed ref);
+    /// @notice A grant moved from its wallet to the supplier.
     event GrantApplied(
         uint32 indexed batch,
         uint32 indexed index,
@@ -40,10 +44,13 @@ interface ISettlement {
     event Prepaid(
         bytes32 indexed prepayment, address indexed payer, SupplierId indexed supplier, uint48 amount, bytes32 tag
     );
+    /// @notice A line was covered by a prepayment that its bill names.
     event PrepaymentNetted(
         bytes32 indexed prepayment, BillKey indexed bill, uint8 line, SupplierId supplier, uint48 amount
     );
+    /// @notice A line of a credit note was carried out; `writtenOff` of it was still open.
     event CreditApplied(BillKey indexed note, BillKey indexed bill, uint8 line, uint48 writtenOff);
+    /// @notice A supplier gave back what had moved; welfare's part went to its wallet.
     event Refunded(
         BillKey indexed note,
         BillKey indexed bill,
@@ -57,6 +64,7 @@ interface ISettlement {
     /// @notice A bill's state after a netting or a credit; receipts carry it themselves.
     event BillStateChanged(BillKey indexed bill, BillState state);
 
+    /// @notice Nothing is settled before this moment.
     event PausedUntil(uint40 until);
 
     error Settlement_Paused(uint40 until);
@@ -134,11 +142,15 @@ interface ISettlement {
     /// @notice Learns where money goes. Registry only.
     function setPayoutTable(address table) external;
 
+    /// @notice The payout table, and the moment a pause ends.
     function payouts() external view returns (address table, uint40 pausedUntil);
 
+    /// @notice What moved on a line of a bill that was not paid at once and in full; zeros otherwise.
     function lineRecord(BillKey bill, uint8 line) external view returns (LineRecord memory);
 
+    /// @notice Whom a prepayment went to, and what of it no bill has netted.
     function prepaymentOf(bytes32 prepayment) external view returns (SupplierId supplier, uint48 left);
 
+    /// @notice The content that an agent's reference stands for, zero when it was not used.
     function contentOf(address agent, bytes32 ref) external view returns (bytes32);
 }

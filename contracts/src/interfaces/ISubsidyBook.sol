@@ -8,11 +8,15 @@ import {BillKey} from "../types/Types.sol";
 /// supplier. The wallet posts each batch itself and allows the Settlement its total.
 /// @notice Assumptions. Who is entitled to what is decided off chain, in the decision whose hash the leaf holds.
 interface ISubsidyBook {
+    /// @notice A batch of grants was posted by the wallet that pays it.
     event GrantsPosted(
         uint32 indexed batch, address indexed wallet, bytes32 indexed root, uint32 count, uint64 total, bytes32 act
     );
+    /// @notice What was left of a batch is void.
     event BatchReversed(uint32 indexed batch, bytes32 act);
+    /// @notice A grant is void.
     event GrantReversed(uint32 indexed batch, uint32 indexed index, bytes32 act);
+    /// @notice A grant is used up; what it did not take is void.
     event GrantUsed(uint32 indexed batch, uint32 indexed index, BillKey indexed bill, uint8 line, uint48 amount);
 
     error SubsidyBook_EmptyBatch();
@@ -51,11 +55,13 @@ interface ISubsidyBook {
     /// @notice Uses a grant up, whole or in part: what it does not take is void. Settlement only.
     function use(uint32 batch, uint32 index, BillKey bill, uint8 line, uint48 amount) external;
 
+    /// @notice A batch as it stands; its wallet is zero when there is none.
     function batchOf(uint32 batch)
         external
         view
         returns (address wallet, bytes32 root, uint32 count, uint64 total, uint64 used, bool reversed);
 
+    /// @notice Whether a grant was used or reversed.
     function isSpent(uint32 batch, uint32 index) external view returns (bool);
 
     /// @notice What a wallet's live batches can still take.

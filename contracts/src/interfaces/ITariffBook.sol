@@ -5,6 +5,7 @@ pragma solidity 0.8.30;
 /// @notice Assumptions. The document named by a hash is published for anyone; a version once published is never
 /// changed, a mistake is mended by a later version and by corrections.
 interface ITariffBook {
+    /// @notice A version was published.
     event TariffPublished(
         uint32 indexed version,
         bytes32 indexed document,
@@ -28,5 +29,6 @@ interface ITariffBook {
     /// @notice Number of versions published so far: the version of the book.
     function version() external view returns (uint32);
 
+    /// @notice Hash of a version's document, zero when there is none.
     function documentOf(uint32 version) external view returns (bytes32);
 }

@@ -104,7 +104,7 @@ abstract contract Billing is Town {
         if (keys.length == 0) return 0;
         bytes memory joined;
         for (uint256 i = 0; i < keys.length; ++i) {
-            joined = bytes.concat(joined, bytes8(BillKey.unwrap(keys[i])));
+            joined = bytes.concat(joined, bytes32(uint256(BillKey.unwrap(keys[i]))));
         }
         return keccak256(joined);
     }
