@@ -190,7 +190,7 @@ def _zone_parts(month: AccountMonth, tariff: Version, used: Consumption, place: 
         if wh > inside:
             bands = [(zone, inside, "V_within", "T_within"), (f"{zone}_over", wh - inside, "V_over", "T_over")]
         for rate_name, quantity, v, t in bands:
-            if quantity == 0 and len(zones_wh) > 1:
+            if quantity == 0 and any(zones_wh.values()):
                 continue
             volume, rate = Fraction(quantity, WH_PER_KWH), rates[rate_name]
             inputs = (Input.of(v, volume, "kWh"), Input.of(t, rate, "RUB/kWh"))

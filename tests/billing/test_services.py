@@ -130,6 +130,12 @@ def test_single_zone_from_counters() -> None:
     assert line.amount_kopecks == 32500
 
 
+def test_a_month_of_nothing_still_says_why() -> None:
+    meters = {Service.ELECTRICITY: (intervals(Service.ELECTRICITY, [profile(JANUARY.start_ts, [0] * (31 * 48))]),)}
+    line = electricity(month_of(meters=meters, flat=household(plan="two")))
+    assert (line.amount_kopecks, [part.zone for part in line.parts]) == (0, ["day", "night"])
+
+
 def test_nobody_registered_is_all_over_the_norm() -> None:
     rows = [register(JANUARY.start_ts, 0), register(JANUARY.end_ts, 100_000)]
     flat = household(residents=((date(2020, 1, 1), 0),))
