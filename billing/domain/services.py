@@ -19,6 +19,8 @@ from billing.domain.zones import SINGLE, Buckets
 from contracts.wire.ids import Service
 
 Rule = Callable[[AccountMonth], ChargedLine | None]
+NormBehind = tuple[tuple[Input, ...], tuple[Version, ...]]
+"""Inputs and versions of the norm that a volume comes of; empty for a volume by meter."""
 
 LITRES = 1000
 WH_PER_KWH = 1000
@@ -59,11 +61,8 @@ def hot_water(month: AccountMonth) -> ChargedLine:
 def sewage(month: AccountMonth) -> ChargedLine:
     """Sewage: the cold and the hot water together, F1 or F4; no multiplier (ПП 354, п. 42)."""
     spans = _spans(month, Service.SEWAGE, Service.COLD_WATER, Service.HOT_WATER)
-    waters = [
-        metered_or_estimated(month, service, spans)
-        for service in (Service.COLD_WATER, Service.HOT_WATER)
-        if service in month.suppliers
-    ]
+    services = [service for service in (Service.COLD_WATER, Service.HOT_WATER) if service in month.suppliers]
+    waters = [metered_or_estimated(month, service, spans) for service in services]
     method = max((used.method for used in waters), key=list(Method).index)
     parts: list[Part] = []
     for place, span in enumerate(spans):
@@ -74,8 +73,12 @@ def sewage(month: AccountMonth) -> ChargedLine:
         names = ("V_cold", "V_hot") if len(litres) == 2 else ("V",)
         inputs = [Input.of(name, Fraction(v, LITRES), "m3") for name, v in zip(names, litres, strict=True)]
         formula = "P = (V_cold + V_hot) · T" if len(litres) == 2 else "P = V · T"
+        behind = [_norm_behind(month, service, span) for service, used in zip(services, waters, strict=True)
+                  if used.method is Method.NORM]  # fmt: skip
+        inputs += [given for norm_inputs, _ in behind for given in norm_inputs]
+        norms = [version for _, versions in behind for version in versions]
         parts.append(
-            Part(formula, VOLUME_POINTS[method], (*inputs, Input.of("T", rate, "RUB/m3")), (tariff,), span,
+            Part(formula, VOLUME_POINTS[method], (*inputs, Input.of("T", rate, "RUB/m3")), (tariff, *norms), span,
                  formulas.by_meter(total, rate))
         )  # fmt: skip
     readings = tuple(reading for used in waters for reading in used.readings)
@@ -98,7 +101,9 @@ def _water_parts(month: AccountMonth, service: Service, used: Consumption, spans
     for place, span in enumerate(spans):
         tariff = _tariff(month, service, span.first)
         if "water" in tariff.document.rates:
-            parts += _two_component_parts(tariff, Fraction(used.quantities[place]["single"], LITRES), span)
+            by_norm = used.method is Method.NORM
+            behind = _norm_behind(month, service, span) if by_norm else ((), ())
+            parts += _two_component_parts(tariff, Fraction(used.quantities[place]["single"], LITRES), span, behind)
         elif used.method is Method.NORM:
             parts.append(_norm_part(month, service, tariff, span, used.raised))
         else:
@@ -109,16 +114,27 @@ def _water_parts(month: AccountMonth, service: Service, used: Consumption, spans
     return parts
 
 
-def _two_component_parts(tariff: Version, volume: Fraction, span: Span) -> list[Part]:
+def _two_component_parts(tariff: Version, volume: Fraction, span: Span, behind: NormBehind) -> list[Part]:
+    norm_inputs, norms = behind
     rates = tariff.document.rates
     water, heat = formulas.two_component(volume, rates["water"], rates["heat_per_m3"], rates["heat"])
     v = Input.of("V", volume, "m3")
     q = Input.of("q", rates["heat_per_m3"], "Gcal/m3")
     return [
-        Part("P = V · T_water", "ф. 23", (v, Input.of("T_water", rates["water"], "RUB/m3")), (tariff,), span, water),
-        Part("P = V · q · T_heat", "ф. 23", (v, q, Input.of("T_heat", rates["heat"], "RUB/Gcal")), (tariff,), span,
-             heat),
+        Part("P = V · T_water", "ф. 23", (v, *norm_inputs, Input.of("T_water", rates["water"], "RUB/m3")),
+             (tariff, *norms), span, water),
+        Part("P = V · q · T_heat", "ф. 23", (v, *norm_inputs, q, Input.of("T_heat", rates["heat"], "RUB/Gcal")),
+             (tariff, *norms), span, heat),
     ]  # fmt: skip
+
+
+def _norm_behind(month: AccountMonth, service: Service, span: Span) -> NormBehind:
+    """The norm that a volume in a part was worked out of, so that the part can name it."""
+    norm = persons_norm(month, service, span.first)
+    name = service.name.lower()
+    unit = norm.version.document.unit
+    inputs = (Input.of(f"n_{name}", norm.persons, "person"), Input.of(f"N_{name}", norm.per_person, unit))
+    return inputs, (norm.version,)
 
 
 def _norm_part(month: AccountMonth, service: Service, tariff: Version, span: Span, raised: bool) -> Part:
@@ -184,6 +200,11 @@ def _zone_parts(month: AccountMonth, tariff: Version, used: Consumption, place: 
         norm = formulas.social_norm_kwh(persons, rates["social_norm_per_person"], rates["social_norm_least"])
         within = formulas.split_social_norm(norm * Fraction(span.days, month.span.days), within)
     point = VOLUME_POINTS[used.method]
+    norm_inputs, norms = _norm_behind(month, Service.ELECTRICITY, span) if used.method is Method.NORM else ((), ())
+    multiplier = _multiplier(month, span) if used.raised else None
+    if multiplier is not None:
+        norm_inputs += (Input.of("K", multiplier.document.rates["single"], "1"),)
+        norms += (multiplier,)
     parts = []
     for (zone, wh), inside in zip(zones_wh.items(), within, strict=True):
         bands = [(zone, inside, "V", "T")]
@@ -193,16 +214,20 @@ def _zone_parts(month: AccountMonth, tariff: Version, used: Consumption, place: 
             if quantity == 0 and any(zones_wh.values()):
                 continue
             volume, rate = Fraction(quantity, WH_PER_KWH), rates[rate_name]
-            inputs = (Input.of(v, volume, "kWh"), Input.of(t, rate, "RUB/kWh"))
+            inputs = (Input.of(v, volume, "kWh"), *norm_inputs, Input.of(t, rate, "RUB/kWh"))
             amount = formulas.by_meter(volume, rate)
-            parts.append(Part(f"P = {v} · {t}", point, inputs, (tariff,), span, amount, zone))
+            parts.append(Part(f"P = {v} · {t}", point, inputs, (tariff, *norms), span, amount, zone))
     return parts
 
 
 def _raised(month: AccountMonth, wh: int, span: Span) -> int:
     """A norm's watt-hours with the multiplier, half up, where the charge is worked out of the volume."""
-    found = month.tariffs.find(Kind.MULTIPLIER, Service.ELECTRICITY, month.house.areas, span.first)
+    found = _multiplier(month, span)
     return wh if found is None else half_up(wh * found.document.rates["single"])
+
+
+def _multiplier(month: AccountMonth, span: Span) -> Version | None:
+    return month.tariffs.find(Kind.MULTIPLIER, Service.ELECTRICITY, month.house.areas, span.first)
 
 
 # --- by area -------------------------------------------------------------------------------------------------------

@@ -35,9 +35,9 @@ def open_books(town: Town, accounts: Accounts) -> None:
             for service in supplier.services:
                 accounts.set_supplier(code, service, supplier.number, since)
     accounts.open_accounts([_account(flat, since) for flat in town.flats])
-    for flat in town.flats:
-        if flat.meters:
-            accounts.bind_meters(flat.account, [_binding(meter, finals) for meter in flat.meters])
+    accounts.bind_many(
+        {flat.account: [_binding(meter, finals) for meter in flat.meters] for flat in town.flats if flat.meters}
+    )
 
 
 def _account(flat: Flat, since: date) -> NewAccount:

@@ -101,7 +101,6 @@ def test_every_charge_names_a_reading_a_norm_or_an_act(found: Found) -> None:
     assert_named(found)
 
 
-@pytest.mark.xfail(strict=True, reason="billing/domain/services.py: sewage and the social norm's electricity name none")
 def test_every_charge_by_a_norm_names_the_norm(found: Found) -> None:
     assert [wrong for wrong in check_evidence(found) if NO_NORM in wrong] == []
 
