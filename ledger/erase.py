@@ -17,6 +17,7 @@ from contracts.client.keyring import KeyRing, UnknownKey
 from contracts.wire.files import FileError
 from contracts.wire.ids import KeyId
 from ledger.ingest import Named, Secrets, add_file, checked_lines, held, remove_file
+from ledger.operators import is_erased, operators
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +70,11 @@ def _read_again(engine: Engine, local: FileStore, source: FileSource, ring: KeyR
         lines = checked_lines(data, named)
     except (FileError, SourceUnreachable, AccessDenied) as error:
         log.warning("file not to be had", kind=named.kind, root="0x" + named.root.hex(), reason=str(error))
+        return False
+    with engine.begin() as connection:
+        erasers = operators(connection)
+    if any(line.erased is not None and not is_erased(line, erasers) for line in lines):
+        log.error("an erasure no operator signed", kind=named.kind, root="0x" + named.root.hex())
         return False
     local.put(named.kind, named.root, data)
     with engine.begin() as connection:

@@ -18,7 +18,18 @@ from contracts.client.keyring import UnknownKey
 from contracts.wire.files import FileError, LeafLine, parse_file
 from contracts.wire.ids import Hash, KeyId
 from ledger import models
-from ledger.leaves import FILE_FAULTS, ClaimedLines, Keys, ProposedRun, Tally, bill_facts, grant_facts, reading_facts
+from ledger.leaves import (
+    FILE_FAULTS,
+    ClaimedLines,
+    Keys,
+    Powers,
+    ProposedRun,
+    Tally,
+    bill_facts,
+    grant_facts,
+    reading_facts,
+)
+from ledger.operators import operators
 from ledger.progress import missing_files
 from ledger.store import FactRows, insert_rows
 
@@ -194,14 +205,16 @@ def held(connection: Connection) -> list[Named]:
 
 
 def _facts(connection: Connection, named: Named, lines: list[LeafLine], keys: Keys, rows: FactRows) -> Tally:
+    is_any_erased = any(line.erased is not None for line in lines)
+    powers = Powers(keys, operators(connection) if is_any_erased else frozenset())
     if named.kind == "readings":
-        return reading_facts(named.place, lines, keys, rows)
+        return reading_facts(named.place, lines, powers, rows)
     if named.kind == "grants":
-        return grant_facts(named.place, named.owner, lines, rows)
+        return grant_facts(named.place, named.owner, lines, powers, rows)
     s = models.run_suppliers.c
     query = select(models.run_suppliers).where(s.run == named.owner).order_by(s.position)
     claimed = [ClaimedLines(r.supplier, r.lines, r.total_kopecks, r.root) for r in connection.execute(query)]
-    return bill_facts(ProposedRun(named.place, named.owner, claimed), lines, keys, rows)
+    return bill_facts(ProposedRun(named.place, named.owner, claimed), lines, powers, rows)
 
 
 def checked_lines(data: bytes, named: Named) -> list[LeafLine]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from contracts.wire.files import LeafLine
-from contracts.wire.ids import KeyId
+from contracts.wire.ids import Address, KeyId
 from contracts.wire.leaf import (
     BillBlob,
     BillKind,
@@ -27,6 +27,7 @@ from contracts.wire.merkle import Tree, leaf_hash
 from contracts.wire.sealed import SealError, unseal
 from ledger import models
 from ledger.models import ClosedState
+from ledger.operators import is_erased
 from ledger.store import FactRows
 
 MAX_STORED = (1 << 63) - 1
@@ -42,6 +43,14 @@ class Keys(Protocol):
     def secret(self, key_id: KeyId) -> bytes | None:
         """The secret, or None once it was destroyed. May raise UnknownKey."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """What opens leaves, and who may declare them erased."""
+
+    keys: Keys
+    erasers: Collection[Address]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +70,18 @@ class Tally:
 class _Opening:
     """Opens the sealed leaves of one file and writes down those that stay closed."""
 
-    def __init__(self, kind: str, place: Place, keys: Keys, rows: FactRows) -> None:
+    def __init__(self, kind: str, place: Place, powers: Powers, rows: FactRows) -> None:
         self._kind = kind
         self._place = place
-        self._keys = keys
+        self._keys = powers.keys
+        self._erasers = powers.erasers
         self._rows = rows
         self._states: list[ClosedState] = []
 
     def open(self, index: int, line: LeafLine) -> bytes | None:
         """The sealed plaintext of a line; None where it stays closed."""
         if line.erased is not None:
-            state = ClosedState.ERASED
+            state = self.erasure(line)
         elif line.sealed is None or line.key is None:
             state = ClosedState.MISSING
         elif (secret := self._keys.secret(line.key)) is None:
@@ -83,6 +93,10 @@ class _Opening:
                 state = ClosedState.ALTERED
         self.close(index, line, state)
         return None
+
+    def erasure(self, line: LeafLine) -> ClosedState:
+        """What a record of erasure is worth: anybody can write one, only an operator can sign one."""
+        return ClosedState.ERASED if is_erased(line, self._erasers) else ClosedState.MISSING
 
     def close(self, index: int, line: LeafLine, state: ClosedState) -> None:
         """Writes a leaf down as closed."""
@@ -107,9 +121,9 @@ class _Opening:
         return Tally(leaves, leaves - len(self._states), erased)
 
 
-def reading_facts(place: Place, lines: Sequence[LeafLine], keys: Keys, rows: FactRows) -> Tally:
+def reading_facts(place: Place, lines: Sequence[LeafLine], powers: Powers, rows: FactRows) -> Tally:
     """Readings and decisions of a batch."""
-    opening = _Opening("readings", place, keys, rows)
+    opening = _Opening("readings", place, powers, rows)
     for index, line in enumerate(lines):
         blob = line.blob if line.blob is not None else opening.open(index, line)
         if blob is None:
@@ -166,10 +180,10 @@ class ProposedRun:
     claimed: Sequence[ClaimedLines]
 
 
-def bill_facts(proposed: ProposedRun, lines: Sequence[LeafLine], keys: Keys, rows: FactRows) -> Tally:
+def bill_facts(proposed: ProposedRun, lines: Sequence[LeafLine], powers: Powers, rows: FactRows) -> Tally:
     """Bills of a run with their lines, held against what the run claimed of each supplier."""
     run = proposed.run
-    opening = _Opening("bills", proposed.place, keys, rows)
+    opening = _Opening("bills", proposed.place, powers, rows)
     own_lines: dict[int, list[SupplierLine]] = {}
     wrong: list[str] = []
     previous = b""
@@ -224,18 +238,21 @@ def _differences(run: int, own: dict[int, list[SupplierLine]], claimed: Sequence
     return found
 
 
-def grant_facts(place: Place, batch: int, lines: Sequence[LeafLine], rows: FactRows) -> Tally:
+def grant_facts(place: Place, batch: int, lines: Sequence[LeafLine], powers: Powers, rows: FactRows) -> Tally:
     """Grants of a batch; what is sealed (salt, decision) stays sealed."""
-    opened = erased = 0
+    opening = _Opening("grants", place, powers, rows)
     for index, line in enumerate(lines):
         try:
             grant = decode_grant(line.blob or b"")
         except LeafError as error:
             detail = f"grant {batch}-{index} is no grant: {error}"
             rows.add(models.faults, *place, FILE_FAULTS + index, "grant", detail)
+            opening.close(index, line, ClosedState.MALFORMED)
             continue
-        opened += line.erased is None
-        erased += line.erased is not None
+        if line.erased is not None:
+            opening.close(index, line, opening.erasure(line))
+        elif line.key is not None and line.sealed is None:
+            opening.close(index, line, ClosedState.MISSING)
         what = grant.bill.run, grant.bill.index, grant.line, grant.maximum_kopecks, grant.expires_at
         rows.add(models.grants, *place, batch, index, line.leaf, line.blob, *what, line.key, line.sealed)
-    return Tally(len(lines), opened, erased)
+    return opening.tally(len(lines))

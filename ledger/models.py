@@ -49,11 +49,11 @@ class ClosedState(IntEnum):
     """Why a leaf of a file could not be read."""
 
     ERASED = 1
-    """Its key was destroyed under an act, and the file says so: neither tampered nor verified."""
+    """Its key was destroyed under an act, and an operator signed that: neither tampered nor verified."""
     LOCKED = 2
     """Sealed under a key that the key ring does not hold."""
     MISSING = 3
-    """Neither sealed nor erased: an alarm."""
+    """Neither sealed nor erased by an operator's signature: an alarm."""
     ALTERED = 4
     """It does not open under its key, or opens to other bytes than its leaf's: an alarm."""
     MALFORMED = 5

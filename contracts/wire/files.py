@@ -120,7 +120,11 @@ def _parse_line(row: bytes, number: int) -> LeafLine:
 def _parse_erasure(value: object) -> Erasure:
     if not isinstance(value, dict):
         raise ValueError("an erasure is an object")
-    return Erasure(KeyId(bytes.fromhex(value["key"])), int(value["at"]), str(value["act"]), _hex(value["signature"]))
+    key, at, act = KeyId(bytes.fromhex(value["key"])), int(value["at"]), str(value["act"])
+    if len(key) != 16 or not 0 <= at < 1 << 40:
+        raise ValueError("an erasure names a key of 16 bytes and a time of five")
+    act.encode()  # half a surrogate pair is no text, and nothing could be signed over it
+    return Erasure(key, at, act, _hex(value["signature"]))
 
 
 def _hex(value: object) -> bytes:

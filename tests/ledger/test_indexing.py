@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contracts.wire.calls import encode_set_supplier_active
-from contracts.wire.files import Erasure, LeafLine, encode_file, parse_file
+from contracts.wire.erasure import sign_erasure
+from contracts.wire.files import LeafLine, encode_file, parse_file
 from contracts.wire.ids import BillState, Hash, KeyId, MeterId, Reference, SourceClass, SupplierId, Tag
 from contracts.wire.leaf import (
     BillKind,
@@ -20,7 +21,7 @@ from contracts.wire.units import Unit
 from ledger.models import ClosedState
 from ledger.queries.views import ReceiptKind
 from tests.ledger.indexed import Indexed
-from tests.ledger.town import Draft, PostedRun, Town, bytes_of
+from tests.ledger.town import Draft, PostedRun, Town, bytes_of, key_of
 
 KEY = KeyId(bytes_of("account", 16))
 METER = MeterId(bytes_of("meter", 16))
@@ -281,7 +282,7 @@ class TestFiles:
         data = town.files.get("readings", root)
         assert data is not None
         head, lines = parse_file(data)
-        erasure = Erasure(KEY, 5, "act 7", bytes(65))
+        erasure = sign_erasure(key_of("operator"), lines[1].leaf, KEY, 5, "act 7")
         lines[1] = LeafLine(lines[1].leaf, erased=erasure)
         lines[0] = LeafLine(lines[0].leaf)
         town.files.put("readings", root, encode_file(head, lines))

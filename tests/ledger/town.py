@@ -165,8 +165,12 @@ class Town:
 
     def send(self, party: str, contract: str, data: bytes) -> str:
         """Sends and mines. Raises Reverted."""
+        return self.send_from(self.account(party), contract, data)
+
+    def send_from(self, sender: Address, contract: str, data: bytes) -> str:
+        """Sends as any account, a contract's too, and mines. Raises Reverted."""
         request = {
-            "from": "0x" + self.account(party).hex(),
+            "from": "0x" + sender.hex(),
             "to": "0x" + self.reader.deployment.addresses[contract].hex(),
             "data": "0x" + data.hex(),
             "gas": hex(5_000_000),
@@ -177,7 +181,7 @@ class Town:
         receipt = self._receipt(name)
         if receipt["status"] != "0x1":
             try:
-                self.reader.simulate(self.account(party), contract, data)
+                self.reader.simulate(sender, contract, data)
             except Exception as error:
                 raise Reverted(f"{contract}: {error}") from error
             raise Reverted(contract)
