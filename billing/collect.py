@@ -32,7 +32,7 @@ class Collector:
         self._agent = AgentDesk(office)
 
     def step(self) -> None:
-        """One round of every desk and sender. Raises NodeError where the node does not answer."""
+        """One round of every desk and sender. Raises NodeError where the node does not answer, or is behind."""
         now = self._office.look()
         self._send()
         self._runs.step(now)
@@ -52,7 +52,10 @@ class Collector:
                 _log.warning("collector.refused", error=str(refused))
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Rounds until ``stopped``. While the node is silent they come further and further apart."""
+        """Rounds until ``stopped``. While the node is silent or behind they come further and further apart.
+
+        Raises what no further round can mend: WrongChain, ChainWentBack, KeyUsedElsewhere, AnotherSender.
+        """
         pause = PAUSE_S
         while not stopped():
             try:

@@ -13,11 +13,13 @@ import structlog
 
 from billing.collect import Collector
 from billing.office import AGENT, BILLER, RELAY, WELFARE, Office
+from contracts.client.attach import await_node, plain_end
+from contracts.client.deployments import Deployment
 from contracts.client.rpc import Rpc
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Collects until it is told to stop. 0 when it was; other errors end it with their own message."""
+    """Collects until it is told to stop. 0 when it was; 2 and 3 as ``contracts.client.attach`` says."""
     parser = argparse.ArgumentParser(prog="billing.main", description="Bills runs and sends what the inbox holds.")
     parser.add_argument("--home", type=Path, default=Path("var/local"))
     parser.add_argument("--rpc", default="http://127.0.0.1:8545")
@@ -30,9 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     keys = {name: read_key(options.home, name) for name in (BILLER, RELAY, AGENT, WELFARE)}
-    office = Office.open(options.home, Rpc(options.rpc), keys)
-    structlog.get_logger().info("billing.started", home=str(options.home), chain=office.reader.deployment.chain_id)
-    Collector(office).run(stop.is_set)
+    with plain_end():
+        rpc, deployment = Rpc(options.rpc), Deployment.load(options.home / "deployment.json")
+        await_node(rpc, deployment, stop)
+        office = Office.open(options.home, rpc, deployment, keys)
+        structlog.get_logger().info("billing.started", home=str(options.home), chain=deployment.chain_id)
+        Collector(office).run(stop.is_set)
     return 0
 
 

@@ -17,7 +17,7 @@ from contracts.client.deployments import Deployment
 from contracts.client.files import FileStore
 from contracts.client.keyring import KeyRing
 from contracts.client.reader import Reader
-from contracts.client.rpc import Rpc
+from contracts.client.rpc import NodeBehind, Rpc
 from contracts.client.sender import Outcome, Sender, UnknownIntent
 from contracts.wire.errors import ContractError
 from contracts.wire.events import Event
@@ -61,10 +61,8 @@ class Office:
     _events: dict[int, list[Event]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, home: Path, rpc: Rpc, keys: Mapping[str, bytes]) -> Office:
-        """The office of a running town; ``keys`` holds biller, relay, agent and welfare. Raises WrongChain."""
-        deployment = Deployment.load(home / "deployment.json")
-        deployment.check(rpc)
+    def open(cls, home: Path, rpc: Rpc, deployment: Deployment, keys: Mapping[str, bytes]) -> Office:
+        """The office of a running town on a node of its chain; ``keys`` holds biller, relay, agent and welfare."""
         engine = open_database(database_url(home))
         # A sender reads before it writes, and the API writes to the inbox meanwhile: take the write lock at once.
         writes = engine.execution_options(writes=True)
@@ -76,7 +74,7 @@ class Office:
             keyring=keyring,
             files=files,
             tariffs=Tariffs(engine, files),
-            runs=Runs(engine),
+            runs=Runs(engine, keyring),
             inbox=open_inbox(engine, deployment),
             ledger=Ledger.open(home),
             reader=Reader(rpc, deployment),
@@ -148,8 +146,15 @@ class Office:
         yield from (e for e in self._events[outcome.block_number] if e.log.tx_hash == outcome.tx_hash)
 
     def look(self) -> int:
-        """Begins a round at the latest block, whose time it gives; blocks are read anew, one may be another now."""
-        head = self.reader.head()
+        """Begins a round at the latest block, whose time it gives; blocks are read anew, one may be another now.
+
+        What a node refuses that is behind our books may be right a block later, and a refusal is for good: so with
+        such a node no round begins. Raises NodeBehind.
+        """
+        head, read = self.reader.head(), self.ledger.head()
+        known = max(self.head_number, read.number if read else 0)
+        if head.number < known:
+            raise NodeBehind(self.reader.rpc.url, head.number, known)
         if head.number != self.head_number:
             self.waiting_senders.update(self.senders)
         self.head_number = head.number

@@ -13,19 +13,15 @@ from pathlib import Path
 
 import structlog
 
-from contracts.client.deployments import Deployment, NotDeployed, WrongChain
+from contracts.client.attach import await_node, plain_end
+from contracts.client.deployments import Deployment
 from contracts.client.files import FileSource, FileStore, HttpSource
 from contracts.client.reader import Reader
-from contracts.client.rpc import NodeError, Rpc
-from contracts.client.sender import AnotherSender, ChainWentBack, KeyUsedElsewhere
+from contracts.client.rpc import Rpc
 from contracts.wire.ids import Hash
 from ledger.errors import LedgerFault
 
 POLL_S = 0.25
-HALTING = (LedgerFault, WrongChain, NotDeployed, KeyUsedElsewhere, ChainWentBack, AnotherSender)
-"""What a process can't get over by itself: it says so and ends."""
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,12 +48,9 @@ class Setting:
 
 
 def run_to_the_end(run: Callable[[Setting], None], program: str, description: str, argv: Sequence[str] | None) -> None:
-    """Runs a process; what it can't get over ends it with code 2 and a plain word."""
-    try:
+    """Runs a process; what it can't get over ends it with a code of its own and a plain word."""
+    with plain_end(LedgerFault):
         run(start(program, description, argv))
-    except HALTING as fault:
-        log.error("halted", fault=type(fault).__name__, reason=str(fault))
-        raise SystemExit(2) from fault
 
 
 def start(program: str, description: str, argv: Sequence[str] | None) -> Setting:
@@ -77,22 +70,9 @@ def start(program: str, description: str, argv: Sequence[str] | None) -> Setting
         signal.signal(number, lambda *_: stop.set())
     rpc = Rpc(arguments.rpc)
     deployment = Deployment.load(arguments.home / "deployment.json")
-    _await_node(rpc, deployment, stop)
+    await_node(rpc, deployment, stop)
     files = _files(arguments.home, arguments.oracle_url)
     return Setting(arguments.home, Reader(rpc, deployment), files, stop)
-
-
-def _await_node(rpc: Rpc, deployment: Deployment, stop: threading.Event) -> None:
-    """Waits for a node, and makes sure that it is of the right chain. Raises WrongChain, NotDeployed."""
-    is_told = False
-    while not stop.is_set():
-        try:
-            return deployment.check(rpc)
-        except NodeError as error:
-            if not is_told:
-                log.warning("node away; waiting for it", reason=str(error))
-            is_told = True
-        stop.wait(POLL_S)
 
 
 def _files(home: Path, oracle_url: str | None) -> FileSource:

@@ -21,15 +21,17 @@ from pathlib import Path
 
 import structlog
 
+from contracts.client.attach import await_node, check_node, plain_end
 from contracts.client.deployments import Deployment
 from contracts.client.reader import Reader
 from contracts.client.rpc import Rpc
-from contracts.wire.ids import NO_HASH, Hash, SourceClass, SourceId
+from contracts.wire.ids import NO_HASH, Address, Hash, SourceClass, SourceId, address_text
 from contracts.wire.leaf import Decision, LeafError, Profile, Record, RegisterReading, decode_record, encode_record
 from contracts.wire.typed_data import BatchHeader, Domain, address_of, anchor_domain
 from oracle.batch import MAX_LEAVES, SignedBatch, sign_header
 from oracle.chain import OnChain
 from oracle.client import OracleClient, OracleUnreachable, Refused
+from oracle.errors import ChainUnavailable
 from oracle.outbox import Outbox
 
 _RESYNC = ("broken-chain", "equivocation", "stale-sequence", "wrong-epoch", "not-standing")
@@ -228,13 +230,26 @@ def run(concentrator: Concentrator, spool: Path, stop: threading.Event, idle_s: 
             return
 
 
+class UnknownSource(LookupError):
+    """The Registry knows no source, or no longer one, with a key."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(
+            f"the Registry knows no source with the key of {address_text(address)}; have the operator register it"
+        )
+        self.address = address
+
+
 def find_source(home: Path, rpc_url: str, private_key: bytes, kind: SourceClass) -> SourceId:
-    """The Registry's number of the source with this key. Raises LookupError."""
-    deployment = Deployment.load(home / "deployment.json")
-    source = OnChain(Reader(Rpc(rpc_url), deployment), deployment).own_source(address_of(private_key), kind)
+    """The Registry's number of the source with this key.
+
+    Raises UnknownSource; of the node WrongChain, NotDeployed, NodeError.
+    """
+    deployment, rpc = Deployment.load(home / "deployment.json"), Rpc(rpc_url)
+    check_node(rpc, deployment)
+    source = OnChain(Reader(rpc, deployment), deployment).own_source(address_of(private_key), kind)
     if source is None:
-        address = address_of(private_key).hex()
-        raise LookupError(f"the Registry knows no source with key 0x{address}; have the operator register it")
+        raise UnknownSource(address_of(private_key))
     return source
 
 
@@ -257,7 +272,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     deployment = Deployment.load(home / "deployment.json")
     source = SourceId(arguments.source) if arguments.source else None
     if source is None:
-        source = find_source(home, arguments.rpc, read_key(key_file), SourceClass.CONCENTRATOR)
+        with plain_end(UnknownSource, ChainUnavailable):
+            await_node(Rpc(arguments.rpc), deployment, threading.Event())
+            source = find_source(home, arguments.rpc, read_key(key_file), SourceClass.CONCENTRATOR)
     concentrator = Concentrator(
         source,
         anchor_domain(deployment.chain_id, deployment.addresses["ReadingAnchor"]),

@@ -21,6 +21,7 @@ from typing import Any
 import structlog
 import uvicorn
 
+from contracts.client.attach import HALTING, await_node, halt_code, plain_end
 from contracts.client.deployments import Deployment
 from contracts.client.files import FileStore
 from contracts.client.reader import Reader
@@ -89,21 +90,38 @@ def make_resetter(sender: Sender, contract: Address) -> Resetter:
     return reset
 
 
-def anchor_until(stop: threading.Event, anchoring: Anchoring, server: uvicorn.Server) -> None:
-    """Ticks until told to stop. An unreachable node is waited for; anything unforeseen ends the process."""
-    away = False
-    while not stop.wait(TICK_S):
+class AnchoringLoop(threading.Thread):
+    """Ticks until told to stop. A node that is away or behind is waited for; what can't be got over ends the process,
+    with ``exit_code``."""
+
+    def __init__(self, stop: threading.Event, anchoring: Anchoring, server: uvicorn.Server) -> None:
+        super().__init__(name="anchoring", daemon=True)
+        self.exit_code = 0
+        self._told_to_stop = stop
+        self._anchoring = anchoring
+        self._server = server
+
+    def run(self) -> None:
         try:
-            anchoring.tick()
-            away = False
-        except (ChainUnavailable, NodeError, TransactionRefused) as error:
-            if not away:
-                log.warning("anchoring waits for the node", reason=str(error))
-            away = True
+            self._tick_until_told()
+        except HALTING as fault:
+            log.error("halted", fault=type(fault).__name__, reason=str(fault))
+            self.exit_code = halt_code(fault)
         except Exception:
             log.exception("anchoring stopped")
-            server.should_exit = True
-            raise
+            self.exit_code = 1
+        self._server.should_exit = True
+
+    def _tick_until_told(self) -> None:
+        away = False
+        while not self._told_to_stop.wait(TICK_S):
+            try:
+                self._anchoring.tick()
+                away = False
+            except (ChainUnavailable, NodeError, TransactionRefused) as error:
+                if not away:
+                    log.warning("anchoring waits for the node", reason=str(error))
+                away = True
 
 
 def database_url(home: Path) -> str:
@@ -124,10 +142,10 @@ def read_token(path: Path) -> str:
 
 
 def serve(home: Path, rpc_url: str, port: int) -> None:
-    """Runs the process until it is told to stop."""
+    """Runs the process until it is told to stop. Raises WrongChain, NotDeployed."""
     deployment = Deployment.load(home / "deployment.json")
     rpc = Rpc(rpc_url)
-    deployment.check(rpc)
+    await_node(rpc, deployment, threading.Event())
     reader = Reader(rpc, deployment)
     chain = OnChain(reader, deployment)
     engine = open_database(database_url(home))
@@ -138,14 +156,13 @@ def serve(home: Path, rpc_url: str, port: int) -> None:
     app = make_app(intake, read_token(home / "keys" / "files.token"), make_resetter(sender, contract))
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
     stop = threading.Event()
-    loop = threading.Thread(target=anchor_until, args=(stop, anchoring, server), name="anchoring", daemon=True)
+    loop = AnchoringLoop(stop, anchoring, server)
     loop.start()
     server.run()
-    failed = not loop.is_alive()
     stop.set()
     loop.join(timeout=10)
-    if failed:
-        sys.exit(1)
+    if loop.exit_code:
+        sys.exit(loop.exit_code)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -157,7 +174,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    serve(arguments.home, arguments.rpc, arguments.port)
+    with plain_end():
+        serve(arguments.home, arguments.rpc, arguments.port)
 
 
 if __name__ == "__main__":

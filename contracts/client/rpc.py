@@ -41,6 +41,18 @@ class WrongAnswer(NodeError):
     """The answer is not JSON-RPC, or not to what was asked: something else listens there, or it was cut short."""
 
 
+class NodeBehind(NodeError):
+    """The node has not come to a block that is known already: what it says now is of the past."""
+
+    def __init__(self, url: str, found: int, known: int) -> None:
+        super().__init__(
+            f"the node at {url} is behind: it is at block {found}, and block {known} is known already; wait until it "
+            "has caught up, or point to another node (if the chain itself lost blocks, restore it)"
+        )
+        self.found = found
+        self.known = known
+
+
 class Rpc:
     """One node. Thread-safe: httpx keeps a pool of connections."""
 

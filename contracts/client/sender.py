@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 
 from contracts.client.deployments import WrongChain
 from contracts.client.reader import revert_data
-from contracts.client.rpc import NodeUnreachable, Rpc, RpcError
+from contracts.client.rpc import NodeBehind, NodeUnreachable, Rpc, RpcError
 from contracts.client.sender_store import (
     AnotherSender,
     Attempt,
@@ -90,10 +90,10 @@ class KeyUsedElsewhere(Exception):
 class ChainWentBack(Exception):
     """The chain does not know what was final on it: an older copy of it, or another chain under the same number."""
 
-    def __init__(self, address: Address, settled: int, found: int) -> None:
+    def __init__(self, address: Address, settled: int, found: int, block: int) -> None:
         super().__init__(
-            f"nonce {settled} of {address_text(address)} was final, but the chain knows {found} transactions of it; "
-            "restore the chain, or start over with new databases"
+            f"nonce {settled} of {address_text(address)} was final at block {block}, but the chain, which is past that "
+            f"block, knows {found} transactions of it; restore the chain, or start over with new databases"
         )
         self.address = address
 
@@ -186,7 +186,7 @@ class Sender:
     def wait(self, intent: str, timeout_s: float = 30, check: bool = False) -> Outcome:
         """Drives ``advance`` until the intent is mined; a silent node is asked again until the time is up.
 
-        Raises NotMinedYet, NodeUnreachable, UnknownIntent; with ``check`` the ContractError of a revert.
+        Raises NotMinedYet, NodeUnreachable, NodeBehind, UnknownIntent; with ``check`` the ContractError of a revert.
         """
         end = time.monotonic() + timeout_s
         while True:
@@ -197,7 +197,7 @@ class Sender:
                 return outcome
             try:
                 self.advance()
-            except NodeUnreachable:
+            except (NodeUnreachable, NodeBehind):
                 if time.monotonic() >= end:
                     raise
             if time.monotonic() >= end:
@@ -210,7 +210,8 @@ class Sender:
     def advance(self) -> None:
         """One round: look, watch, sign, send, replace. Safe to call again whatever it raised.
 
-        Raises NodeUnreachable, WrongChain, ChainWentBack, KeyUsedElsewhere, AnotherSender, TransactionRefused.
+        Raises NodeUnreachable, NodeBehind, WrongChain, ChainWentBack, KeyUsedElsewhere, AnotherSender,
+        TransactionRefused.
         """
         with self._advancing:
             chain = self._look()
@@ -286,9 +287,14 @@ class Sender:
             raise KeyUsedElsewhere(self.address, self._store.next_nonce())
 
     def _check_settled(self, chain: _Chain) -> None:
-        settled = self._store.highest_settled_nonce()
-        if settled is not None and chain.nonce <= settled:
-            raise ChainWentBack(self.address, settled, chain.nonce)
+        settled = self._store.last_settled()
+        if settled is None:
+            return
+        nonce, block = settled
+        if chain.head < block:
+            raise NodeBehind(self._rpc.url, chain.head, block)
+        if chain.nonce <= nonce:
+            raise ChainWentBack(self.address, nonce, chain.nonce, block)
 
     def _follow_mined(self, chain: _Chain) -> None:
         mined = self._store.mined()

@@ -264,12 +264,12 @@ class Store:
             rows = connection.execute(query.where(_INTENTS.c.block_number.is_not(None))).all()
         return [Mined(row.id, row.block_number, Hash(bytes(row.block_hash))) for row in rows]
 
-    def highest_settled_nonce(self) -> int | None:
-        """The highest nonce that was final when last seen."""
-        query = select(func.max(_INTENTS.c.nonce)).where(self._mine(), _INTENTS.c.settled.is_(True))
+    def last_settled(self) -> tuple[int, int] | None:
+        """The highest nonce and the highest block that were final when last seen."""
+        query = select(func.max(_INTENTS.c.nonce), func.max(_INTENTS.c.block_number))
         with self._engine.connect() as connection:
-            found = connection.execute(query).scalar_one()
-        return None if found is None else int(found)
+            nonce, block = connection.execute(query.where(self._mine(), _INTENTS.c.settled.is_(True))).one()
+        return None if nonce is None else (int(nonce), int(block))
 
     def row(self, intent: str) -> Any | None:
         """The whole row of an intent, or None."""

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine
 
 from contracts.client.deployments import Deployment, WrongChain
-from contracts.client.rpc import NodeError, NodeUnreachable, Rpc
+from contracts.client.rpc import NodeBehind, NodeError, NodeUnreachable, Rpc
 from contracts.client.sender import (
     AnotherSender,
     ChainWentBack,
@@ -258,7 +258,7 @@ def test_only_finality_ends_the_watch(manual: Node, engine: Engine) -> None:
     assert mined(ours, "a").final
 
 
-def test_a_chain_that_lost_what_was_final_halts_the_sender(engine: Engine) -> None:
+def test_a_node_behind_is_waited_for_and_a_chain_that_lost_what_was_final_halts_the_sender(engine: Engine) -> None:
     with anvil() as first:
         ours = sender(engine, first)
         submit(ours, "a")
@@ -268,8 +268,12 @@ def test_a_chain_that_lost_what_was_final_halts_the_sender(engine: Engine) -> No
         first.mine(12)
         ours.advance()
         assert mined(ours, "a").final
-    with anvil() as other, pytest.raises(ChainWentBack, match="restore the chain"):
-        sender(engine, other).advance()
+    with anvil() as other:
+        with pytest.raises(NodeBehind, match="at block 0, and block 1 is known already; wait until it has"):
+            sender(engine, other).advance()
+        other.mine(20)
+        with pytest.raises(ChainWentBack, match=r"final at block 1, .* past that block.*restore the chain"):
+            sender(engine, other).advance()
 
 
 def test_a_node_killed_and_restarted_from_its_last_save_gets_again_what_it_lost(engine: Engine, tmp_path: Path) -> None:
