@@ -17,8 +17,9 @@ from billing.domain.household import House, Household
 from billing.domain.readings import MeterBinding, MeterKind
 from billing.schema import accounts, contracts, houses, meters, residents
 from billing.store import dump, load
-from contracts.client.keyring import KeyRing
+from contracts.client.keyring import KeyDestroyed, KeyRing
 from contracts.wire.ids import KeyId, MeterId, Service, SupplierId
+from contracts.wire.sealed import seal, unseal
 
 
 class UnknownAccount(LookupError):
@@ -142,9 +143,14 @@ class Accounts:
         """Records the act of removal: the moment and the counters. Raises LookupError."""
         open_ = and_(meters.c.meter == meter, or_(meters.c.until.is_(None), meters.c.until == until))
         with self._writes.begin() as connection:
-            values = {"until": until, "final": dump({str(k): v for k, v in final.items()})}
-            if not connection.execute(update(meters).where(open_).values(**values)).rowcount:
+            rows = connection.execute(select(meters.c.since, meters.c.key_id).where(open_)).all()
+            if not rows:
                 raise LookupError(f"meter {meter.hex()} is bound to nothing; bind it first")
+            for since, key in rows:
+                secret = self._secrets([KeyId(bytes(key))])[KeyId(bytes(key))]
+                values = {"until": until, "final": _seal_counters(secret, meter, since, "final", final)}
+                here = and_(meters.c.meter == meter, meters.c.since == since)
+                connection.execute(update(meters).where(here).values(**values))
 
     def _bind(self, bindings: Sequence[tuple[KeyId, MeterBinding, str | None, str | None]]) -> None:
         with self._engine.connect() as connection:
@@ -155,10 +161,21 @@ class Accounts:
                     raise MeterElsewhere(binding.meter, holder.account or holder.house)
         # The key ring first: a meter without a row here is not billed, one without a key is not taken in.
         self._keyring.bind_meters([(binding.meter, key_id, binding.since) for key_id, binding, _, _ in bindings])
+        secrets_of = self._secrets(key_id for key_id, *_ in bindings)
         with self._writes.begin() as connection:
-            for _, binding, account, house in bindings:
+            for key_id, binding, account, house in bindings:
                 key = {"meter": binding.meter, "since": binding.since}
-                _put(connection, meters, key, {"account": account, "house": house, **_binding_row(binding)})
+                row = {"key_id": key_id, **_binding_row(binding, secrets_of[key_id])}
+                _put(connection, meters, key, {"account": account, "house": house, **row})
+
+    def _secrets(self, key_ids: Iterable[KeyId]) -> dict[KeyId, bytes]:
+        """Raises KeyDestroyed."""
+        found: dict[KeyId, bytes] = {}
+        for key_id, secret in self._keyring.secrets(key_ids).items():
+            if secret is None:
+                raise KeyDestroyed(key_id)
+            found[key_id] = secret
+        return found
 
     def _new_keys(self, count: int) -> list[KeyId]:
         keys = [KeyId(secrets.token_bytes(16)) for _ in range(count)]
@@ -221,11 +238,16 @@ class Accounts:
             .order_by(meters.c.since, meters.c.meter)
         )
         with self._engine.connect() as connection:
-            for row in connection.execute(query):
-                if row.account is not None:
-                    by_account[row.account].append(_binding_of(row))
-                else:
-                    by_house[row.house].append(_binding_of(row))
+            rows = connection.execute(query).all()
+        keys = self._keyring.secrets(KeyId(bytes(row.key_id)) for row in rows)
+        for row in rows:
+            secret = keys.get(KeyId(bytes(row.key_id)))
+            if secret is None:  # erased with its account
+                continue
+            if row.account is not None:
+                by_account[row.account].append(_binding_of(row, secret))
+            else:
+                by_house[row.house].append(_binding_of(row, secret))
         return dict(by_account), dict(by_house)
 
 
@@ -265,28 +287,44 @@ def _account_of(row: object, people: tuple[tuple[date, int], ...]) -> Account:
     return Account(str(r["account"]), str(r["house"]), key_id, household, date.fromisoformat(str(r["opened"])), closed)
 
 
-def _binding_row(binding: MeterBinding) -> dict[str, object]:
+def _seal_counters(secret: bytes, meter: MeterId, since: int, name: str, counters: Mapping[int, int]) -> bytes:
+    """Counters by register as an act says them, sealed for their place in the register of meters."""
+    return seal(secret, _counters_place(meter, since, name), dump({str(k): v for k, v in counters.items()}).encode())
+
+
+def _open_counters(secret: bytes, meter: MeterId, since: int, name: str, sealed: bytes) -> dict[int, int]:
+    opened = unseal(secret, _counters_place(meter, since, name), sealed)
+    return {int(k): v for k, v in load(opened.decode()).items()}
+
+
+def _counters_place(meter: MeterId, since: int, name: str) -> bytes:
+    return f"meters/{meter.hex()}/{since}/{name}".encode()
+
+
+def _binding_row(binding: MeterBinding, secret: bytes) -> dict[str, object]:
+    b = binding
     return {
         "service": int(binding.service),
         "kind": binding.kind.value,
         "until": binding.until,
         "zones": dump({str(k): v for k, v in binding.zones.items()}),
-        "initial": dump({str(k): v for k, v in binding.initial.items()}),
-        "final": dump({str(k): v for k, v in binding.final.items()}),
+        "initial": _seal_counters(secret, b.meter, b.since, "initial", b.initial),
+        "final": _seal_counters(secret, b.meter, b.since, "final", b.final),
         "capacity": binding.capacity,
     }
 
 
-def _binding_of(row: object) -> MeterBinding:
+def _binding_of(row: object, secret: bytes) -> MeterBinding:
     r = row._asdict()  # type: ignore[attr-defined]
+    meter, since = MeterId(bytes(r["meter"])), int(r["since"])
     return MeterBinding(
-        MeterId(bytes(r["meter"])),
+        meter,
         Service(r["service"]),
         MeterKind(r["kind"]),
         r["since"],
         r["until"],
         {int(k): v for k, v in load(r["zones"]).items()},
-        {int(k): v for k, v in load(r["initial"]).items()},
-        {int(k): v for k, v in load(r["final"]).items()},
+        _open_counters(secret, meter, since, "initial", bytes(r["initial"])),
+        _open_counters(secret, meter, since, "final", bytes(r["final"])),
         r["capacity"],
     )

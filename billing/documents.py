@@ -12,6 +12,7 @@ from contracts.wire.canonical import canonical_json
 from contracts.wire.ids import BillId, BillKey, Hash, KeyId, Period, SupplierId, bill_id
 from contracts.wire.keccak import keccak
 from contracts.wire.leaf import BillBlob, BillKind, BillLine, Credit, bill_commit, encode_bill
+from contracts.wire.sealed import seal
 
 ENGINE = "kopeck-billing 0.1.0"
 ENGINE_HASH = Hash(keccak(ENGINE.encode()))
@@ -26,6 +27,7 @@ class Draft:
     revision: int
     kind: BillKind
     key_id: KeyId
+    secret: bytes = field(repr=False)
     bill_id: BillId
     salt: bytes
     document: bytes
@@ -44,6 +46,10 @@ class Draft:
         """The leaf's blob."""
         return encode_bill(BillBlob(self.commit, self.kind, self.lines, self.credits, self.original))
 
+    def sealed(self, leaf: Hash) -> bytes:
+        """Id, salt and document as the file of the run and our own books keep them; ``leaf`` is the blob's hash."""
+        return seal(self.secret, leaf, self.bill_id + self.salt + self.document)
+
 
 @dataclass(frozen=True, slots=True)
 class Title:
@@ -53,7 +59,7 @@ class Title:
     period: Period
     revision: int
     key_id: KeyId
-    secret: bytes
+    secret: bytes = field(repr=False)
 
 
 def draft_bill(title: Title, month: AccountMonth, charged: Sequence[ChargedLine], credits: Sequence[Credit]) -> Draft:
@@ -147,6 +153,7 @@ def _draft(
         title.revision,
         kind,
         title.key_id,
+        title.secret,
         bill_id(title.secret, title.period, title.revision),
         secrets.token_bytes(32),
         canonical_json(value),

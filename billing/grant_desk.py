@@ -21,7 +21,7 @@ from contracts.wire.calls import encode_apply_grants, encode_approve, encode_pos
 from contracts.wire.canonical import canonical_json, content_hash
 from contracts.wire.events import GrantApplied, GrantsPosted
 from contracts.wire.files import LeafLine, encode_file
-from contracts.wire.ids import BillKey, GrantBatchId, Hash
+from contracts.wire.ids import BillKey, GrantBatchId, Hash, KeyId
 from contracts.wire.leaf import BillKind, Grant, encode_grant, grant_commit
 from contracts.wire.merkle import Tree, leaf_hash
 from contracts.wire.sealed import seal
@@ -63,9 +63,9 @@ class _Leaf:
     bill: BillKey
     line: int
     maximum: int
-    salt: bytes
-    decision: bytes
     blob: bytes
+    key_id: KeyId
+    sealed: bytes
 
 
 class GrantDesk(Desk):
@@ -111,7 +111,7 @@ class GrantDesk(Desk):
         if known is None:
             try:
                 leaves = [self._leaf(grant) for grant in item.request.grants]
-            except LookupError as error:
+            except (LookupError, KeyDestroyed) as error:
                 self.refuse([item], error)
                 return
             if not leaves:
@@ -135,7 +135,9 @@ class GrantDesk(Desk):
         )
         commit = grant_commit(salt, content_hash(decision))
         blob = encode_grant(Grant(commit, bill, line, grant.maximum_kopecks, grant.expires_at))
-        return _Leaf(grant.account, bill, line, grant.maximum_kopecks, salt, decision, blob)
+        key_id = self.office.register.account(grant.account).key_id
+        sealed = seal(self.office.keyring.create(key_id), leaf_hash(blob), salt + decision)
+        return _Leaf(grant.account, bill, line, grant.maximum_kopecks, blob, key_id, sealed)
 
     def _line_of(self, grant: GrantItem) -> tuple[BillKey, int]:
         """The line of the account's bill in force for the service. Raises NoLine."""
@@ -165,8 +167,8 @@ class GrantDesk(Desk):
                     "line": leaf.line,
                     "maximum": leaf.maximum,
                     "blob": leaf.blob,
-                    "salt": leaf.salt,
-                    "decision": leaf.decision,
+                    "key_id": leaf.key_id,
+                    "sealed": leaf.sealed,
                     "state": WAITING,
                 }
                 for index, leaf in enumerate(ordered)
@@ -224,13 +226,12 @@ class GrantDesk(Desk):
         if self.office.files.get("grants", root) is not None:
             return
         rows = self._grants(row.id)
-        keys = {a.account: a.key_id for a in self.office.register.accounts([g.account for g in rows])}
         lines = []
         for grant in rows:
-            name, key_id = leaf_hash(bytes(grant.blob)), keys[grant.account]
-            secret = self.office.keyring.create(key_id)
-            sealed = seal(secret, name, bytes(grant.salt) + bytes(grant.decision))
-            lines.append(LeafLine(name, bytes(grant.blob), key_id, sealed))
+            blob, key_id = bytes(grant.blob), KeyId(bytes(grant.key_id))
+            if self.office.keyring.secret(key_id) is None:
+                raise KeyDestroyed(key_id)
+            lines.append(LeafLine(leaf_hash(blob), blob, key_id, bytes(grant.sealed)))
         head: dict[str, object] = {
             "kind": "grants",
             "root": "0x" + root.hex(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, select
@@ -14,15 +14,21 @@ from billing.domain.household import AccountMonth
 from billing.domain.readings import MeterBinding, MeterKind, MeterMonth, ProfileRow, RegisterRow
 from billing.domain.tariff import TariffSet
 from billing.domain.usage import DAY_S, Method, PastMonth
+from billing.run import usage_place
 from billing.schema import runs, usage
 from billing.store import load
-from contracts.wire.ids import MeterId, Period, Service
+from contracts.client.keyring import KeyRing
+from contracts.wire.ids import KeyId, MeterId, Period, Service
+from contracts.wire.sealed import unseal
+from contracts.wire.structs import UsedHead
 from ledger.queries import Ledger
 
 LOOK_BACK_S = 200 * DAY_S
 """How far before a month its first counter may lie: more than the six months of п. 59."""
 HISTORY_MONTHS = 12
 FAILED = "failed"
+_Used = tuple[Method, dict[str, int], dict[str, int]]
+"""How a month was charged, for how much by zone, and what it is owed back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +50,16 @@ class _Readings:
 class Months:
     """Builds the months of accounts. Reads finalised rows only, through the ledger's door."""
 
-    def __init__(self, engine: Engine, register: Accounts, ledger: Ledger) -> None:
+    def __init__(self, engine: Engine, register: Accounts, keyring: KeyRing, ledger: Ledger) -> None:
         self._engine = engine
+        self._keyring = keyring
         self._accounts = register
         self._ledger = ledger
 
-    def of(self, period: Period, accounts: Sequence[Account], tariffs: TariffSet) -> Iterator[AccountMonth]:
-        """The month of each account, in the order given."""
+    def of(
+        self, period: Period, accounts: Sequence[Account], tariffs: TariffSet, upto: Sequence[UsedHead]
+    ) -> Iterator[AccountMonth]:
+        """The month of each account, in the order given, from readings up to the heads ``upto`` and no others."""
         houses = self._accounts.houses()
         spans = {code: month_span(period, house.zone) for code, house in houses.items()}
         used = {account.house for account in accounts}
@@ -61,8 +70,8 @@ class Months:
         by_account, by_house = self._accounts.bindings(start, end)
         wanted = [b for account in accounts for b in by_account.get(account.account, ())]
         wanted += [b for code in used for b in by_house.get(code, ())]
-        readings = self._readings(wanted, start, end)
-        history = self._history(period)
+        readings = self._readings(wanted, (start, end), upto)
+        history = self._history(period, {account.account for account in accounts})
         suppliers = {code: self._accounts.suppliers(code, spans[code].first) for code in used}
         for account in accounts:
             house, span = houses[account.house], spans[account.house]
@@ -85,17 +94,18 @@ class Months:
 
     # --- readings ---
 
-    def _readings(self, bindings: Iterable[MeterBinding], start: int, end: int) -> _Readings:
+    def _readings(self, bindings: Iterable[MeterBinding], span: tuple[int, int], upto: Sequence[UsedHead]) -> _Readings:
         """Intervals of the month; counters of the month and the last before it, however long ago."""
         bindings = list(bindings)
+        start, end = span
         meters = sorted({b.meter for b in bindings})
         by_interval = sorted({b.meter for b in bindings if b.kind is MeterKind.PROFILE})
-        counters = self._register_rows(meters, start - DAY_S, end + 1)
+        counters = self._register_rows(meters, (start - DAY_S, end + 1), upto)
         unopened = [m for m in meters if all(row.taken_at > start for row in counters.get(m, ()))]
-        for meter, rows in self._register_rows(unopened, start - LOOK_BACK_S, start - DAY_S).items():
+        for meter, rows in self._register_rows(unopened, (start - LOOK_BACK_S, start - DAY_S), upto).items():
             counters[meter] = rows + counters.get(meter, [])
         profiles: defaultdict[MeterId, list[ProfileRow]] = defaultdict(list)
-        for row in self._ledger.profiles(by_interval, start, end):
+        for row in self._ledger.profiles(by_interval, start, end, upto):
             profiles[row.meter].append(
                 ProfileRow(
                     row.meter, row.register, row.start, row.step_s, row.values, row.qualities, row.source_class,
@@ -104,10 +114,12 @@ class Months:
             )  # fmt: skip
         return _Readings(counters, profiles)
 
-    def _register_rows(self, meters: Sequence[MeterId], start: int, end: int) -> dict[MeterId, list[RegisterRow]]:
+    def _register_rows(
+        self, meters: Sequence[MeterId], span: tuple[int, int], upto: Sequence[UsedHead]
+    ) -> dict[MeterId, list[RegisterRow]]:
         out: defaultdict[MeterId, list[RegisterRow]] = defaultdict(list)
         if meters:
-            for row in self._ledger.registers(meters, start, end):
+            for row in self._ledger.registers(meters, *span, upto):
                 out[row.meter].append(
                     RegisterRow(
                         row.meter, row.register, row.taken_at, row.value, row.quality, row.flags, row.source_class,
@@ -118,7 +130,7 @@ class Months:
 
     # --- history ---
 
-    def _history(self, period: Period) -> dict[str, dict[Service, dict[int, tuple[Method, str, str]]]]:
+    def _history(self, period: Period, wanted: Container[str]) -> dict[str, dict[Service, dict[int, _Used]]]:
         """What the months before were charged for; of several runs for one month the last that did not fail."""
         first = period
         for _ in range(HISTORY_MONTHS):
@@ -129,20 +141,25 @@ class Months:
             .where(usage.c.period >= first.number, usage.c.period < period.number, runs.c.state != FAILED)
             .order_by(usage.c.run)
         )
-        out: defaultdict[str, dict[Service, dict[int, tuple[Method, str, str]]]] = defaultdict(dict)
         with self._engine.connect() as connection:
-            for row in connection.execute(query):
-                months = out[row.account].setdefault(Service(row.service), {})
-                months[row.period] = (Method(row.method), row.by_zone, row.owed_back)
+            rows = [row for row in connection.execute(query) if row.account in wanted]
+        keys = self._keyring.secrets(KeyId(bytes(row.key_id)) for row in rows)
+        out: defaultdict[str, dict[Service, dict[int, _Used]]] = defaultdict(dict)
+        for row in rows:
+            secret = keys.get(KeyId(bytes(row.key_id)))
+            if secret is None:  # erased: the months to come start anew
+                continue
+            used = load(unseal(secret, usage_place(row.run, row.account), bytes(row.sealed)).decode())
+            for service, (method, by_zone, owed_back) in used.items():
+                months = out[row.account].setdefault(Service(int(service)), {})
+                months[row.period] = (Method(method), by_zone, owed_back)
         return out
 
     @staticmethod
-    def _past(
-        rows: Mapping[Service, Mapping[int, tuple[Method, str, str]]], zone: str
-    ) -> dict[Service, tuple[PastMonth, ...]]:
+    def _past(rows: Mapping[Service, Mapping[int, _Used]], zone: str) -> dict[Service, tuple[PastMonth, ...]]:
         return {
             service: tuple(
-                PastMonth(method, load(by_zone), month_span(Period.from_number(number), zone).start_ts, load(owed_back))
+                PastMonth(method, by_zone, month_span(Period.from_number(number), zone).start_ts, owed_back)
                 for number, (method, by_zone, owed_back) in sorted(months.items(), reverse=True)
             )
             for service, months in rows.items()

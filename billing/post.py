@@ -14,10 +14,9 @@ from contracts.wire.calls import encode_activate, encode_propose
 from contracts.wire.errors import ChargeBookBillNotOpen, ChargeBookRunNotProposed, ChargeBookTooEarly
 from contracts.wire.events import RunProposed
 from contracts.wire.files import LeafLine, encode_file
-from contracts.wire.ids import Hash, KeyId, RunId
+from contracts.wire.ids import Hash, RunId
 from contracts.wire.leaf import decode_bill, encode_supplier_line
 from contracts.wire.merkle import leaf_hash
-from contracts.wire.sealed import seal
 from contracts.wire.structs import Proposal
 
 _log = structlog.get_logger()
@@ -27,11 +26,11 @@ FOR_GOOD = (ChargeBookBillNotOpen, ChargeBookRunNotProposed)
 
 
 class KeyGone(LookupError):
-    """An account's key was destroyed while its bill waited to be sealed."""
+    """An account's key was destroyed while its bill waited to be proposed."""
 
     def __init__(self, account: str) -> None:
         super().__init__(
-            f"the key of account {account} was destroyed before its bill was sealed; ask for the run again"
+            f"the key of account {account} was destroyed before its bill was proposed; ask for the run again"
         )
         self.account = account
 
@@ -141,20 +140,15 @@ class Poster:
 
     def _write_files(self, run: Run) -> None:
         leaves = self._runs.bills(run.id)
-        keys = {a.account: a.key_id for a in self._office.register.accounts([leaf.account for leaf in leaves])}
-        lines = [self._leaf_line(leaf, keys[leaf.account]) for leaf in leaves]
+        secrets = self._office.keyring.secrets(leaf.key_id for leaf in leaves)
+        gone = next((leaf.account for leaf in leaves if secrets.get(leaf.key_id) is None), None)
+        if gone is not None:
+            raise KeyGone(gone)
+        lines = [LeafLine(leaf_hash(leaf.blob), leaf.blob, leaf.key_id, leaf.sealed) for leaf in leaves]
         head = {**_head(run.proposal), "superseded_bills": [str(bill) for bill in run.superseded]}
         if self._office.files.get("bills", run.proposal.root) is None:
             self._office.files.put("bills", run.proposal.root, encode_file(head, lines))
         self._write_supplier_files(run, leaves)
-
-    def _leaf_line(self, leaf: StoredBill, key_id: KeyId) -> LeafLine:
-        name = leaf_hash(leaf.blob)
-        secret = self._office.keyring.secret(key_id)
-        if secret is None:
-            raise KeyGone(leaf.account)
-        sealed = seal(secret, name, leaf.bill_id + leaf.salt + leaf.document)
-        return LeafLine(name, leaf.blob, key_id, sealed)
 
     def _write_supplier_files(self, run: Run, leaves: list[StoredBill]) -> None:
         own = supplier_lines(

@@ -58,17 +58,19 @@ class Preparer:
         self._keyring = keyring
         self._tariffs = tariffs
         self._ledger = ledger
-        self._runs = Runs(engine)
-        self._months = Months(engine, register, ledger)
+        self._runs = Runs(engine, keyring)
+        self._months = Months(engine, register, keyring, ledger)
 
     # --- a period's bills ---
 
     def bill_period(self, request: RunRequest, item: int) -> int:
-        """Prepares the bills of every account that has none for the period. Raises NothingToBill, UnknownDocument."""
+        """Prepares the bills of every account that has none for the period. Raises NothingToBill, UnknownDocument and
+        DecisionsOutstanding."""
+        heads = tuple(self._ledger.heads_to_bill())
         accounts = [a for a in self._accounts.accounts(request.accounts) if _is_open(a, request.period)]
         billed = self._runs.billed(request.period)
         accounts = [a for a in accounts if a.account not in billed]
-        charges, version = self._charge(request.period, accounts)
+        charges, version = self._charge(request.period, accounts, heads)
         netting = self._prepaid([a.account for a in accounts])
         revisions = self._runs.next_revisions((a.account for a in accounts), request.period)
         drafts = []
@@ -78,13 +80,14 @@ class Preparer:
             if lines and title is not None:
                 named = credits_for(lines, netting.get(account.account, []))
                 drafts.append(draft_bill(title, charges.months[account.account], lines, named))
-        basis = Basis(request.period, "regular", item, version, self._heads(), (), charges.problems)
+        basis = Basis(request.period, "regular", item, version, heads, (), charges.problems)
         return self._store(basis, drafts)
 
-    def _charge(self, period: Period, accounts: Sequence[Account]) -> tuple[_Charges, int]:
+    def _charge(self, period: Period, accounts: Sequence[Account], heads: Sequence[UsedHead]) -> tuple[_Charges, int]:
+        """Charges accounts by the readings up to ``heads``, which the run then claims."""
         tariffs = self._tariffs.published(self._ledger)
         out = _Charges()
-        for month in self._months.of(period, accounts, tariffs):
+        for month in self._months.of(period, accounts, tariffs, heads):
             try:
                 lines = charge_account(month)
             except (DecreasingRegister, NoTariff, TariffError) as error:
@@ -103,9 +106,6 @@ class Preparer:
             charges.problems[account.account] = "its key was destroyed; close the account"
             return None
         return Title(account.account, period, revision, account.key_id, secret)
-
-    def _heads(self) -> tuple[UsedHead, ...]:
-        return tuple(self._ledger.chain_heads())
 
     def _store(self, basis: Basis, drafts: Sequence[Draft]) -> int:
         if not drafts:
@@ -159,14 +159,16 @@ class Preparer:
     # --- corrections ---
 
     def correct(self, request: CorrectionRequest, item: int) -> int:
-        """Prepares what differs from the bills as they stand now. Raises NothingToBill, UnknownDocument.
+        """Prepares what differs from the bills as they stand now. Raises NothingToBill, UnknownDocument and
+        DecisionsOutstanding.
 
         A bill on which nothing has moved is replaced; to any other a debit or a credit note is added.
         """
+        heads = tuple(self._ledger.heads_to_bill())
         accounts = self._accounts.accounts(request.accounts)
         known = {a.account for a in accounts}
         problems = {name: "no such account; open it first" for name in request.accounts if name not in known}
-        charges, version = self._charge(request.period, accounts)
+        charges, version = self._charge(request.period, accounts, heads)
         problems |= charges.problems
         leaves = self._runs.of_accounts([a.account for a in accounts], request.period)
         revisions = self._runs.next_revisions((a.account for a in accounts), request.period)
@@ -184,7 +186,7 @@ class Preparer:
                 more, replaced = self._correct_one(title, charges.months[account.account], lines, standing, request.act)
                 drafts += more
                 superseded += replaced
-        basis = Basis(request.period, "correction", item, version, self._heads(), tuple(sorted(superseded)), problems)
+        basis = Basis(request.period, "correction", item, version, heads, tuple(sorted(superseded)), problems)
         return self._store(basis, drafts)
 
     def _correct_one(

@@ -27,7 +27,7 @@ class BillingRead:
 
     def __init__(self, engine: Engine, keyring: KeyRing, files: FileStore) -> None:
         self._accounts = Accounts(engine, keyring)
-        self._runs = Runs(engine)
+        self._runs = Runs(engine, keyring)
         self.files = files
 
     @classmethod
@@ -71,9 +71,9 @@ class BillingRead:
         return None if stored is None else stored.account
 
     def document_of(self, bill: BillKey) -> bytes | None:
-        """A bill's document, the very bytes that its commitment holds."""
+        """A bill's document, the very bytes that its commitment holds; None where it was erased."""
         stored = self._runs.bill(bill)
-        return None if stored is None else stored.document
+        return None if stored is None else stored.document or None
 
     # --- runs ---
 

@@ -17,9 +17,11 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select, tuple_, up
 from billing.documents import ENGINE_HASH, Draft
 from billing.schema import bills, credits, runs, usage
 from billing.store import dump, load
-from contracts.wire.ids import BillId, BillKey, Hash, Period, RunId, SourceId, SupplierId
+from contracts.client.keyring import KeyRing
+from contracts.wire.ids import BillKey, Hash, KeyId, Period, RunId, SourceId, SupplierId
 from contracts.wire.leaf import BillKind, SupplierLine, encode_supplier_line
 from contracts.wire.merkle import Tree, leaf_hash
+from contracts.wire.sealed import seal, unseal
 from contracts.wire.structs import Proposal, SupplierTotal, UsedHead, supersession_hash
 
 
@@ -50,7 +52,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class StoredBill:
-    """A leaf of a stored run."""
+    """A leaf of a stored run; ``document`` is empty once the account's key was destroyed."""
 
     run: int
     index: int
@@ -58,16 +60,16 @@ class StoredBill:
     period: Period
     revision: int
     kind: BillKind
-    bill_id: BillId
-    salt: bytes
     blob: bytes
+    key_id: KeyId
+    sealed: bytes
     document: bytes
     original: BillKey | None
 
     @property
     def services(self) -> dict[str, int]:
         """The line on the chain of each service that the document names."""
-        rows = json.loads(self.document)["lines"]
+        rows = json.loads(self.document)["lines"] if self.document else []
         return {row["service"]: row["line"] for row in rows if row.get("service") and row["line"] is not None}
 
 
@@ -85,10 +87,11 @@ class Basis:
 
 
 class Runs:
-    """Runs and their leaves."""
+    """Runs and their leaves, sealed under the keys of ``keyring``."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, keyring: KeyRing) -> None:
         self._engine = engine
+        self._keyring = keyring
         self._writes = engine.execution_options(writes=True)
 
     def add(self, basis: Basis, drafts: Sequence[Draft]) -> int:
@@ -162,7 +165,7 @@ class Runs:
         """All leaves of a run, in order."""
         with self._engine.connect() as connection:
             query = select(bills).where(bills.c.run == run).order_by(bills.c.bill_index)
-            return [_bill(row) for row in connection.execute(query)]
+            return self._opened(connection.execute(query).all())
 
     def bill(self, key: BillKey) -> StoredBill | None:
         """One leaf by its place on the chain."""
@@ -180,9 +183,14 @@ class Runs:
                     .where(runs.c.state != RunStage.FAILED.value)
                     .where(tuple_(runs.c.chain_run, bills.c.bill_index).in_(places))
                 )
-                for row in connection.execute(query):
-                    found[BillKey(RunId(row.chain_run), row.bill_index)] = _bill(row)
+                rows = connection.execute(query).all()
+                for row, stored in zip(rows, self._opened(rows), strict=True):
+                    found[BillKey(RunId(row.chain_run), row.bill_index)] = stored
         return found
+
+    def _opened(self, rows: Sequence[Row[tuple[object, ...]]]) -> list[StoredBill]:
+        keys = self._keyring.secrets(KeyId(bytes(row.key_id)) for row in rows)
+        return [_bill(row, keys.get(KeyId(bytes(row.key_id)))) for row in rows]
 
     def tree(self, run: int) -> Tree:
         """The tree over a run's leaves."""
@@ -211,12 +219,11 @@ class Runs:
         wanted, known = set(accounts), {run.id: run for run in self._select()}
         out: defaultdict[str, list[tuple[BillKey | None, StoredBill, Run]]] = defaultdict(list)
         with self._engine.connect() as connection:
-            for row in connection.execute(query):
-                if row.account not in wanted:
-                    continue
-                run = known[row.run]
-                key = None if run.chain_run is None else BillKey(run.chain_run, row.bill_index)
-                out[row.account].append((key, _bill(row), run))
+            rows = [row for row in connection.execute(query) if row.account in wanted]
+        for stored in self._opened(rows):
+            run = known[stored.run]
+            key = None if run.chain_run is None else BillKey(run.chain_run, stored.index)
+            out[stored.account].append((key, stored, run))
         return out
 
     def billed(self, period: Period) -> set[str]:
@@ -279,10 +286,9 @@ def _insert_leaves(connection: Connection, run: int, period: Period, ordered: Se
                 "period": draft.period.number,
                 "revision": draft.revision,
                 "kind": int(draft.kind),
-                "bill_id": draft.bill_id,
-                "salt": draft.salt,
                 "blob": draft.blob,
-                "document": draft.document,
+                "key_id": draft.key_id,
+                "sealed": draft.sealed(leaf_hash(draft.blob)),
                 "original": None if draft.original is None else draft.original.number,
             }
             for index, draft in enumerate(ordered)
@@ -292,14 +298,12 @@ def _insert_leaves(connection: Connection, run: int, period: Period, ordered: Se
         {
             "run": run,
             "account": draft.account,
-            "service": int(line.service),
             "period": period.number,
-            "method": line.method.value,
-            "by_zone": dump(dict(line.by_zone)),
-            "owed_back": dump(dict(line.owed_back)),
+            "key_id": draft.key_id,
+            "sealed": seal_usage(draft, run),
         }
         for draft in ordered
-        for line in draft.charged
+        if draft.charged
     ]
     if used:
         connection.execute(insert(usage), used)
@@ -333,7 +337,22 @@ def _run(row: Row[tuple[object, ...]]) -> Run:
     )
 
 
-def _bill(row: Row[tuple[object, ...]]) -> StoredBill:
+def seal_usage(draft: Draft, run: int) -> bytes:
+    """What each service of a draft was charged for, sealed for its place among the rows of usage."""
+    used = {
+        str(int(line.service)): [line.method.value, dict(line.by_zone), dict(line.owed_back)] for line in draft.charged
+    }
+    return seal(draft.secret, usage_place(run, draft.account), dump(used).encode())
+
+
+def usage_place(run: int, account: str) -> bytes:
+    """What the seal of a row of usage is bound to."""
+    return f"usage/{run}/{account}".encode()
+
+
+def _bill(row: Row[tuple[object, ...]], secret: bytes | None) -> StoredBill:
+    blob = bytes(row.blob)
+    opened = b"" if secret is None else unseal(secret, leaf_hash(blob), bytes(row.sealed))
     return StoredBill(
         row.run,
         row.bill_index,
@@ -341,10 +360,10 @@ def _bill(row: Row[tuple[object, ...]]) -> StoredBill:
         Period.from_number(row.period),
         row.revision,
         BillKind(row.kind),
-        BillId(bytes(row.bill_id)),
-        bytes(row.salt),
-        bytes(row.blob),
-        bytes(row.document),
+        blob,
+        KeyId(bytes(row.key_id)),
+        bytes(row.sealed),
+        opened[64:],
         None if row.original is None else BillKey.from_number(row.original),
     )
 

@@ -1,4 +1,8 @@
-"""Tables of billing. Nobody else reads them; amounts are kopecks, quantities base units, times seconds UTC."""
+"""Tables of billing. Nobody else reads them; amounts are kopecks, quantities base units, times seconds UTC.
+
+What tells of an account's life (documents, ids and salts of bills, usage, decisions of grants, counters of meters) is
+sealed under the account's key, ``key_id``, in ``sealed``, ``initial`` and ``final``: without the key it is noise.
+"""
 
 from __future__ import annotations
 
@@ -73,8 +77,9 @@ meters = Table(
     Column("kind", String(16), nullable=False),
     Column("until", BigInteger),
     Column("zones", Text, nullable=False),
-    Column("initial", Text, nullable=False),
-    Column("final", Text, nullable=False),
+    Column("key_id", LargeBinary(16), nullable=False),
+    Column("initial", LargeBinary, nullable=False),
+    Column("final", LargeBinary, nullable=False),
     Column("capacity", BigInteger),
 )
 
@@ -111,10 +116,9 @@ bills = Table(
     Column("period", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("kind", Integer, nullable=False),
-    Column("bill_id", LargeBinary(32), nullable=False),
-    Column("salt", LargeBinary(32), nullable=False),
     Column("blob", LargeBinary, nullable=False),
-    Column("document", LargeBinary, nullable=False),
+    Column("key_id", LargeBinary(16), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
     Column("original", BigInteger),
     Index("bills_of_account", "account", "period"),
 )
@@ -124,11 +128,9 @@ usage = Table(
     metadata,
     Column("run", ForeignKey("runs.id"), primary_key=True),
     Column("account", ForeignKey("accounts.account"), primary_key=True),
-    Column("service", Integer, primary_key=True),
     Column("period", Integer, nullable=False),
-    Column("method", String(16), nullable=False),
-    Column("by_zone", Text, nullable=False),
-    Column("owed_back", Text, nullable=False),
+    Column("key_id", LargeBinary(16), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
     Index("usage_of_period", "period", "run"),
 )
 
@@ -179,8 +181,8 @@ grants = Table(
     Column("line", Integer, nullable=False),
     Column("maximum", BigInteger, nullable=False),
     Column("blob", LargeBinary, nullable=False),
-    Column("salt", LargeBinary(32), nullable=False),
-    Column("decision", LargeBinary, nullable=False),
+    Column("key_id", LargeBinary(16), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("claim", String(64)),
     Column("reason", Text),

@@ -93,6 +93,23 @@ class KeyRing:
             raise UnknownKey(key_id)
         return None if row.secret is None else bytes(row.secret)
 
+    def secrets(self, key_ids: Iterable[KeyId]) -> dict[KeyId, bytes | None]:
+        """The secrets of many keys, None for those that were destroyed; keys the ring never had are left out."""
+        wanted = sorted(set(key_ids))
+        found: dict[KeyId, bytes | None] = {}
+        with self._engine.connect() as connection:
+            for start in range(0, len(wanted), 500):
+                query = select(_KEYS).where(_KEYS.c.key_id.in_(wanted[start : start + 500]))
+                for row in connection.execute(query):
+                    found[KeyId(bytes(row.key_id))] = None if row.secret is None else bytes(row.secret)
+        return found
+
+    def meters_of(self, key_id: KeyId) -> list[MeterId]:
+        """The meters that were ever bound to a key."""
+        query = select(_METERS.c.meter).where(_METERS.c.key_id == key_id).distinct()
+        with self._engine.connect() as connection:
+            return [MeterId(bytes(meter)) for meter in connection.execute(query).scalars()]
+
     def destroyed(self, key_id: KeyId) -> tuple[int, str] | None:
         """When and under which act a key was destroyed, or None. Raises UnknownKey."""
         with self._engine.connect() as connection:

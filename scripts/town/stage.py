@@ -74,7 +74,7 @@ class Stage:
             Accounts(engine, keyring),
             Tariffs(engine, FileStore(home.folder("billing") / "files")),
             Inbox(engine, domain, deployment.addresses["Settlement"]),
-            Runs(engine),
+            Runs(engine, keyring),
             Ledger.open(home.root),
             keyring,
         )

@@ -74,7 +74,7 @@ class Stage:
             keyring=self.town.keys,
             files=self.town.files,
             tariffs=Tariffs(engine, self.town.files),
-            runs=Runs(engine),
+            runs=Runs(engine, self.town.keys),
             inbox=open_inbox(engine, deployment),
             ledger=self.indexed.ledger,
             reader=self.town.reader,

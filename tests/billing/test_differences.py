@@ -13,7 +13,7 @@ from billing.domain.calendar import month_span
 from billing.domain.charge import ChargedLine, Part
 from billing.domain.usage import Method
 from billing.run import StoredBill
-from contracts.wire.ids import BillId, BillKey, BillState, Hash, Period, RunId, Service, SupplierId
+from contracts.wire.ids import BillKey, BillState, Hash, KeyId, Period, RunId, Service, SupplierId
 from contracts.wire.leaf import BillBlob, BillKind, BillLine, encode_bill
 from ledger.queries.views import BillView, LineView, RunState
 from tests.billing.builders import ZONE
@@ -30,7 +30,7 @@ def leaf(number: int, kind: BillKind, lines: list[tuple[Service, int]], moved: b
     blob = encode_bill(BillBlob(Hash(bytes([number]) * 32), kind, bill_lines, (), original))
     data = json.dumps(document).encode()
     stored = StoredBill(
-        number, 0, "1", JANUARY, number, kind, BillId(bytes(32)), bytes(32), blob, data, original
+        number, 0, "1", JANUARY, number, kind, blob, KeyId(bytes(16)), b"", data, original
     )  # fmt: skip
     views = tuple(
         LineView(i, line.supplier, line.amount_kopecks, int(moved), 0, 0, 0, 0, line.amount_kopecks - int(moved))
