@@ -53,10 +53,6 @@ class Poster:
         """What became of a run's activation; None while it was not mined, or came too early and is tried again."""
         return self._office.outcome(BILLER, self._activation_intent(run))
 
-    def is_activating(self, run: Run) -> bool:
-        """Whether an activation is on its way or on the chain."""
-        return self._office.knows(BILLER, self._activation_intent(run))
-
     def _activation_intent(self, run: Run) -> str:
         """The latest attempt. A reorganisation may bring the proposal back in a later block than the activation
         reckoned with; one that so came too early is followed by another."""
