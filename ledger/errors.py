@@ -84,7 +84,22 @@ class Unreconciled(LedgerFault):
         return (
             f"transaction 0x{self.tx_hash.hex()}: receipts say that {self.claimed_kopecks} kopecks went from "
             f"0x{self.sender.hex()} to 0x{self.recipient.hex()}, the token moved {self.moved_kopecks}: the node left "
-            f"out a log, or a contract is not the one deployed. Check the deployment with `kopeck audit`"
+            f"out a log, or a contract is not the one deployed. `kopeck fsck` checks both"
+        )
+
+
+@dataclass
+class Unbalanced(LedgerFault):
+    """The postings of an entry do not sum to zero: the ledger's own arithmetic is wrong."""
+
+    block_number: int
+    log_index: int
+    sum_kopecks: int
+
+    def __str__(self) -> str:
+        return (
+            f"the entry at block {self.block_number}, log {self.log_index} sums to {self.sum_kopecks} kopecks and not "
+            f"to zero: nothing of its block was written. Run an earlier version of the ledger and report this one"
         )
 
 

@@ -9,7 +9,7 @@ from ledger import models
 from ledger.projection import anchoring, grants, registry, runs, settlement
 from ledger.projection.handlers import Handlers
 from ledger.projection.known import Known
-from ledger.projection.money import TransactionMoney
+from ledger.projection.money import TransactionMoney, check_balanced
 from ledger.projection.unlisted import act_arguments
 from ledger.store import FactRows
 
@@ -28,7 +28,8 @@ _NOT_KEPT = (chain.Approval,)
 def project(events: Sequence[chain.Event], known: Known) -> FactRows:
     """The facts that ``events`` state, whole transactions in chain order; ``known`` moves along.
 
-    Raises SequenceBroken, Unreconciled or UnknownName where the events can't be all that the chain has.
+    Raises SequenceBroken, Unreconciled or UnknownName where the events can't be all that the chain has; Unbalanced
+    where an entry's postings do not sum to zero.
     """
     rows = FactRows()
     money: TransactionMoney | None = None
@@ -56,4 +57,5 @@ def project(events: Sequence[chain.Event], known: Known) -> FactRows:
             )
     if money is not None:
         money.settle(rows)
+    check_balanced(rows)
     return rows

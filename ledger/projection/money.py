@@ -15,7 +15,7 @@ from contracts.wire import events as chain
 from contracts.wire.events import LogRef
 from contracts.wire.ids import NO_ADDRESS, BillKey, Hash
 from ledger import models
-from ledger.errors import Unreconciled
+from ledger.errors import Unbalanced, Unreconciled
 from ledger.models import EntryKind
 from ledger.store import FactRows
 
@@ -85,6 +85,18 @@ class TransactionMoney:
                 _write(rows, transfer.log, EntryKind.TRANSFER, None, [Flow(*pair, rest)])
 
 
+def check_balanced(rows: FactRows) -> None:
+    """Sums the postings as they are to be written, entry by entry. Raises Unbalanced where one is not zero."""
+    postings: Counter[tuple[int, int]] = Counter()
+    where = [models.postings.columns.keys().index(name) for name in ("block_number", "log_index", "amount_kopecks")]
+    for row in rows.of(models.postings):
+        block_number, log_index, amount = (int(str(row[column])) for column in where)
+        postings[block_number, log_index] += amount
+    for place, amount in postings.items():
+        if amount:
+            raise Unbalanced(*place, amount)
+
+
 def _issue(account: bytes, amount_kopecks: int) -> Flow:
     """A mint, with the account as the other side."""
     return Flow(ISSUE, account, amount_kopecks, is_refund=True)
@@ -106,7 +118,5 @@ def _write(rows: FactRows, log: LogRef, kind: EntryKind, reference: bytes | None
     for wallet, amount in others.items():
         rows.add(models.postings, *place, position, wallet, None, None, None, None, amount)
         position += 1
-    if sum(others.values()) + (-total if flows and flows[0].is_refund else total):
-        raise AssertionError(f"the entry at block {log.block_number}, log {log.log_index} does not sum to zero")
     other_wallet = next(iter(others), ISSUE)
     rows.add(models.entries, *place, int(kind), reference, other_wallet, total, log.tx_hash)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Table
 
 from contracts.wire import events as chain
 from contracts.wire.events import LogRef
@@ -20,10 +21,11 @@ from contracts.wire.ids import (
 )
 from contracts.wire.receipts import Leg
 from ledger import models
-from ledger.errors import SequenceBroken, UnknownName, Unreconciled
+from ledger.errors import SequenceBroken, Unbalanced, UnknownName, Unreconciled
 from ledger.models import EntryKind
 from ledger.projection import project
 from ledger.projection.known import Known
+from ledger.store import FactRows
 from tests.ledger.town import bytes_of
 
 PAYER, PAYOUT, OTHER = (Address(bytes_of(name, 20)) for name in ("payer", "payout", "other"))
@@ -100,6 +102,19 @@ class TestMoney:
         assert entries_of(mint, moved(1, NO_ADDRESS, PAYER, 5)) == [(EntryKind.MINT, 5)]
         with pytest.raises(Unreconciled):
             entries_of(mint)
+
+    @pytest.mark.parametrize("wallet", [PAYER, PAYOUT])
+    def test_a_posting_written_one_kopeck_off_stops_the_ledger(
+        self, monkeypatch: pytest.MonkeyPatch, wallet: Address
+    ) -> None:
+        def bent(rows: FactRows, table: Table, *values: object) -> None:
+            is_bent = table is models.postings and values[3] == wallet
+            write(rows, table, *((*values[:-1], int(str(values[-1])) + 1) if is_bent else values))
+
+        write = FactRows.add
+        monkeypatch.setattr(FactRows, "add", bent)
+        with pytest.raises(Unbalanced, match="block 2, log 0 sums to 1 kopecks"):
+            project([registered(0, 1, PAYOUT), paid(0, (0, 1, 70)), moved(1, PAYER, PAYOUT, 70)], Known())
 
     def test_a_changed_payout_counts_from_its_event_on(self) -> None:
         change = chain.PayoutChanged(at(2, 0, "change"), SupplierId(1), OTHER)
