@@ -19,6 +19,7 @@ from contracts.wire.calls import encode_net, encode_refund
 from contracts.wire.ids import NO_ADDRESS, BillKey
 from contracts.wire.leaf import BillKind, decode_bill
 from contracts.wire.structs import SignedSplit
+from ledger.queries.readings import DecisionsOutstanding
 
 _log = structlog.get_logger()
 
@@ -65,6 +66,11 @@ class RunDesk:
                 inbox.failed([item.id], "nothing-to-bill", str(nothing))
             else:
                 inbox.done([item.id], {"bills": 0, "charged_kopecks": 0, "problems": {}})
+            return
+        except DecisionsOutstanding as error:
+            if item.reason != str(error):
+                inbox.waiting([item.id], str(error))
+                _log.warning("run.waits", item=item.id, reason=str(error))
             return
         except UnknownDocument as error:
             inbox.failed([item.id], "unknown-tariff-document", str(error))

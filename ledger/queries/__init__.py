@@ -31,7 +31,7 @@ from ledger.progress import missing_files
 from ledger.queries import bills as _bills
 from ledger.queries import money as _money
 from ledger.queries import registry as _registry
-from ledger.queries.readings import Billable, chain_heads
+from ledger.queries.readings import Billable, chain_heads, check_decided
 from ledger.queries.views import (
     BatchOutcome,
     BillView,
@@ -123,15 +123,29 @@ class Ledger:
 
     # --- readings ---
 
-    def registers(self, meters: Sequence[MeterId], start: int, end: int) -> list[RegisterRow]:
-        """Registers that may be billed, taken from ``start`` until before ``end``, by meter, register and time."""
-        with self._read() as (connection, height):
-            return Billable(connection, height).registers(meters, start, end)
+    def registers(
+        self, meters: Sequence[MeterId], start: int, end: int, upto: Sequence[UsedHead] | None = None
+    ) -> list[RegisterRow]:
+        """Registers that may be billed, taken from ``start`` until before ``end``, by meter, register and time.
 
-    def profiles(self, meters: Sequence[MeterId], start: int, end: int) -> list[ProfileRow]:
-        """Profiles that may be billed and overlap the time from ``start`` until before ``end``, in the same order."""
+        Nothing behind ``upto`` counts: the heads that a run claims (``heads_to_bill``), or else those of this moment.
+        """
         with self._read() as (connection, height):
-            return Billable(connection, height).profiles(meters, start, end)
+            return Billable(connection, height, upto).registers(meters, start, end)
+
+    def profiles(
+        self, meters: Sequence[MeterId], start: int, end: int, upto: Sequence[UsedHead] | None = None
+    ) -> list[ProfileRow]:
+        """Profiles that may be billed and overlap the time from ``start`` until before ``end``, in the same order and
+        bounded in the same way."""
+        with self._read() as (connection, height):
+            return Billable(connection, height, upto).profiles(meters, start, end)
+
+    def heads_to_bill(self) -> list[UsedHead]:
+        """The heads of this moment, to be claimed by a run that then reads no further. Raises DecisionsOutstanding."""
+        with self._read() as (connection, height):
+            check_decided(connection, height)
+            return chain_heads(connection, height)
 
     def chain_heads(self) -> list[UsedHead]:
         """The latest head of each source up to which its whole chain may be billed."""

@@ -20,6 +20,19 @@ from ledger.store import SqlRow
 HOLDERS_NEEDED = 2
 """Independent holders that must keep a batch's file before it may be billed (docs/protocol.md §9)."""
 
+
+class DecisionsOutstanding(Exception):
+    """A batch of the validation step is final on the chain and can't be used: what it strikes out is not known."""
+
+    def __init__(self, source: SourceId, epoch: int, sequence: int, root: Hash) -> None:
+        super().__init__(
+            f"batch {sequence} (epoch {epoch}) of validation source {source}, readings/0x{root.hex()}.jsonl, is "
+            f"anchored and not yet indexed, nor acknowledged by {HOLDERS_NEEDED} holders with finality: nothing is "
+            f"billed until it is. Wait; if it stays so, see that both holders run and that the oracle serves the file"
+        )
+        self.source, self.epoch, self.sequence, self.root = source, epoch, sequence, root
+
+
 _CHUNK = 500
 """Names in one IN list: below every database's limit of parameters."""
 
@@ -33,6 +46,8 @@ class _Batch:
     root: Hash
     source: SourceId
     source_class: SourceClass
+    link: tuple[int, int]
+    """Epoch and sequence: where it stands in its source's chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +59,21 @@ class _Decision:
 
 
 class Billable:
-    """What may be billed at one moment: batches by the place of their event, and the decisions among them."""
+    """What may be billed: usable batches up to the given heads, by the place of their event, and their decisions.
 
-    def __init__(self, connection: Connection, height: int) -> None:
+    A batch behind one that can't be used yet counts for nothing, since no head of its chain would say so.
+    """
+
+    def __init__(self, connection: Connection, height: int, upto: Sequence[UsedHead] | None = None) -> None:
+        """``upto`` are heads taken before; without them, those of this moment."""
         self._connection = connection
-        self.batches = _usable_batches(connection, height)
+        heads = chain_heads(connection, height) if upto is None else upto
+        last = {head.source: (head.epoch, head.sequence) for head in heads}
+        self.batches = {
+            place: batch
+            for place, batch in _usable_batches(connection, height).items()
+            if batch.link <= last.get(batch.source, (0, 0))
+        }
         self._winning, self._by_place = self._decisions()
 
     def registers(self, meters: Sequence[MeterId], start: int, end: int) -> list[RegisterRow]:
@@ -157,6 +182,24 @@ def chain_heads(connection: Connection, height: int) -> list[UsedHead]:
     return heads
 
 
+def check_decided(connection: Connection, height: int) -> None:
+    """Makes sure that no final word of the validation step is left out. Raises DecisionsOutstanding.
+
+    A decision that is anchored and can't be used yet may strike out a reading that can.
+    """
+    roots = {batch.root for batch in _usable_batches(connection, height).values()}
+    b, s = batches.c, sources.c
+    deciding = select(s.source).where(s.source_class == int(SourceClass.VALIDATION))
+    query = (
+        select(b.source, b.epoch, b.sequence, b.root)
+        .where(b.block_number <= height, b.source.in_(deciding))
+        .order_by(b.source, b.epoch, b.sequence)
+    )
+    for row in connection.execute(query):
+        if row.root not in roots:
+            raise DecisionsOutstanding(SourceId(row.source), row.epoch, row.sequence, Hash(row.root))
+
+
 def _usable_batches(connection: Connection, height: int) -> dict[tuple[int, int], _Batch]:
     """Batches whose file is indexed, and whose anchor and acknowledgements by enough holders are final, by place."""
     a, b, i = acknowledgements.c, batches.c, ingested.c
@@ -167,13 +210,15 @@ def _usable_batches(connection: Connection, height: int) -> dict[tuple[int, int]
         .having(func.count(a.holder.distinct()) >= HOLDERS_NEEDED)
     )
     query = (
-        select(b.block_number, b.log_index, b.root, b.source)
+        select(b.block_number, b.log_index, b.root, b.source, b.epoch, b.sequence)
         .join(ingested, (i.block_number == b.block_number) & (i.log_index == b.log_index))
         .where(b.block_number <= height, b.root.in_(kept))
     )
     classes = {row.source: SourceClass(row.source_class) for row in connection.execute(select(sources))}
     return {
-        (row.block_number, row.log_index): _Batch(Hash(row.root), SourceId(row.source), classes[row.source])
+        (row.block_number, row.log_index): _Batch(
+            Hash(row.root), SourceId(row.source), classes[row.source], (row.epoch, row.sequence)
+        )
         for row in connection.execute(query)
     }
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from contracts.wire.calls import encode_set_supplier_active
 from contracts.wire.erasure import sign_erasure
 from contracts.wire.files import LeafLine, encode_file, parse_file
@@ -19,6 +23,7 @@ from contracts.wire.leaf import (
 from contracts.wire.merkle import Tree, leaf_hash, root_of
 from contracts.wire.units import Unit
 from ledger.models import ClosedState
+from ledger.queries.readings import DecisionsOutstanding
 from ledger.queries.views import ReceiptKind
 from tests.ledger.indexed import Indexed
 from tests.ledger.town import Draft, PostedRun, Town, bytes_of, key_of
@@ -210,6 +215,63 @@ class TestReadings:
         assert [(h.epoch, h.sequence, h.hash) for h in ledger.chain_heads()] == [town.heads[source]]
         assert [r.value for r in ledger.registers([METER], 150, 300)] == [7]
         indexed.assert_right()
+
+    def test_a_batch_behind_one_that_is_not_kept_is_not_used(self, indexed: Indexed) -> None:
+        town = indexed.town
+        source = town.add_source("c1")
+        roots = [town.anchor("c1", source, [register(100 * i, i)], KEY) for i in (1, 2, 3, 4)]
+        town.acknowledge(roots[0], roots[1], roots[3])
+        town.finalise()
+        ledger = indexed.sync()
+        heads = ledger.heads_to_bill()
+        assert [(h.source, h.sequence) for h in heads] == [(source, 2)]
+        assert [r.value for r in ledger.registers([METER], 0, 1_000)] == [1, 2]
+        town.acknowledge(roots[2])
+        town.finalise()
+        indexed.sync()
+        assert [r.value for r in ledger.registers([METER], 0, 1_000, heads)] == [1, 2]
+        assert [r.value for r in ledger.registers([METER], 0, 1_000, ledger.heads_to_bill())] == [1, 2, 3, 4]
+
+    def test_a_profile_or_decision_behind_the_heads_is_not_used(self, indexed: Indexed) -> None:
+        town = indexed.town
+        source, validation = town.add_source("c1"), town.add_source("v", SourceClass.VALIDATION)
+        profile = Profile(METER, 1, 1_000, 1_800, Unit.WH, (1,), (Quality.MEASURED,))
+        root = town.anchor("c1", source, [profile], KEY)
+        town.acknowledge(root)
+        town.finalise()
+        ledger = indexed.sync()
+        before = ledger.heads_to_bill()
+        rejection = [Decision(root, 0, Quality.MISSING, DecisionReason.JUMP, None)]
+        later = replace(profile, start=2_800)
+        town.acknowledge(town.anchor("v", validation, rejection, KEY), town.anchor("c1", source, [later], KEY))
+        town.finalise()
+        indexed.sync()
+        assert [r.start for r in ledger.profiles([METER], 0, 9_000, before)] == [1_000]
+        assert [r.start for r in ledger.profiles([METER], 0, 9_000, ledger.heads_to_bill())] == [2_800]
+
+    def test_no_heads_are_given_while_a_final_decision_is_not_kept(self, indexed: Indexed) -> None:
+        town = indexed.town
+        source, validation = town.add_source("c1"), town.add_source("v", SourceClass.VALIDATION)
+        root = town.anchor("c1", source, [register(100, 5)], KEY)
+        town.acknowledge(root)
+        town.finalise()
+        ledger = indexed.sync()
+        assert [h.source for h in ledger.heads_to_bill()] == [source]
+        rejection = [Decision(root, 0, Quality.MISSING, DecisionReason.JUMP, None)]
+        decided = town.anchor("v", validation, rejection, KEY)
+        town.acknowledge(decided, holders=["holder-ledger"])
+        town.finalise()
+        indexed.sync()
+        with pytest.raises(
+            DecisionsOutstanding, match=rf"^batch 1 \(epoch 0\) of validation source {validation},"
+        ) as caught:
+            ledger.heads_to_bill()
+        assert caught.value.root == decided
+        town.acknowledge(decided, holders=["holder-archive"])
+        town.finalise()
+        indexed.sync()
+        assert [h.source for h in ledger.heads_to_bill()] == [source, validation]
+        assert ledger.registers([METER], 0, 1_000) == []
 
     def test_a_decision_replaces_or_rejects_a_leaf_if_the_validation_step_made_it(self, indexed: Indexed) -> None:
         town = indexed.town
