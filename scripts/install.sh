@@ -47,7 +47,7 @@ pip_install() { # directory, requirements file; pip's own words are kept for a f
 need_node() {
   command -v node >/dev/null 2>&1 ||
     missing 'Node.js 20 or newer' 'Debian/Ubuntu: apt install nodejs npm; macOS: brew install node'
-  node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' ||
+  node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' ||
     missing "Node.js 20 or newer (this is $(node --version))" 'install a current LTS release of Node.js'
   command -v npm >/dev/null 2>&1 || missing 'npm' 'Debian/Ubuntu: apt install npm; elsewhere it comes with Node.js'
 }
