@@ -1,6 +1,7 @@
 """Rebuilds the ledger from the chain and the files it names, and holds it against the ledger as it stands.
 
 Design invariant 6: the two are equal, byte for byte. What is not equal is named: the table and the first row.
+Two ledgers may be equal and both lack a record; so what the rebuild could not have or trust is named beside it.
 """
 
 from __future__ import annotations
@@ -21,11 +22,27 @@ from ledger.errors import ChainMoved
 from ledger.follow import Chain, Follower
 from ledger.ingest import Ingestor
 from ledger.leaves import Keys
-from ledger.models import FACTS, ClosedState, batches, head_jumps
+from ledger.models import FACTS, ClosedState, batches, closed_leaves, head_jumps, ingested
 from ledger.queries import Ledger
 from ledger.store import open_database, read_links, read_position
 
-__all__ = ["Report", "check_against_chain", "compare", "rebuild"]
+__all__ = ["Report", "alarms", "check_against_chain", "compare", "rebuild"]
+_LEAF_ALARMS = {
+    ClosedState.MISSING: (
+        "is missing: neither sealed, nor erased under an operator's signature. Restore the file from another holder's "
+        "copy; if the record was erased under an act, have an operator sign the erasure"
+    ),
+    ClosedState.ALTERED: (
+        "is altered: it does not open under its key to the bytes of its leaf. Restore the file from another holder's "
+        "copy, and find out who changed this one"
+    ),
+}
+_REMEDIES = {
+    "equivocation": "Revoke the source's key and have its readings of that time checked on the spot",
+    "run": "Veto the run, or if it is active correct it by a run that supersedes its bills",
+    "grant": "Have the welfare body end the batch and post a right one",
+}
+_ASK = "Have the record's owner explain it"
 _ZERO_CUSTODY = ("Settlement", "ChargeBook", "SubsidyBook")
 
 
@@ -49,7 +66,8 @@ class Report:
     digest: Hash
     rebuilt_digest: Hash
     differences: tuple[Difference, ...]
-    missing_files: int
+    alarms: tuple[str, ...]
+    """Files that nobody serves, leaves missing or altered, and faults: each with its record and the remedy."""
     leaves_erased: int
     leaves_closed: int
 
@@ -57,6 +75,11 @@ class Report:
     def is_equal(self) -> bool:
         """The rebuilt ledger equals the one that stands."""
         return self.digest == self.rebuilt_digest and not self.differences
+
+    @property
+    def is_sound(self) -> bool:
+        """Equal, and nothing is missing, altered or at odds."""
+        return self.is_equal and not self.alarms
 
 
 def rebuild(engine: Engine, chain: Chain, first_block: int, files: FileSource, keys: Keys) -> Report:
@@ -97,8 +120,37 @@ def compare(stands: Engine, rebuilt: Engine) -> Report:
         digests = digest(own, height), digest(fresh, height)
     closed = Ledger(rebuilt).closed_leaves()
     erased = sum(count for (_, state), count in closed.items() if state == ClosedState.ERASED)
-    missing = len(Ledger(rebuilt).missing_files())
-    return Report(height, *digests, differences, missing, erased, sum(closed.values()) - erased)
+    return Report(height, *digests, differences, alarms(rebuilt), erased, sum(closed.values()) - erased)
+
+
+def alarms(engine: Engine) -> tuple[str, ...]:
+    """What a ledger could not have, could not trust, or found at odds: the record, and what to do about it."""
+    ledger = Ledger(engine)
+    found = [
+        f"{file.kind}/0x{file.root.hex()} is missing: {file.reason}. Restore the file from another holder's copy; "
+        f"any that leads to this root is the right one"
+        for file in ledger.missing_files()
+    ]
+    found += _leaf_alarms(engine)
+    for fault in ledger.faults():
+        where = f"block {fault.block_number}, log {fault.log_index}"
+        found.append(f"{fault.kind}, {where}: {fault.detail}. {_REMEDIES.get(fault.kind, _ASK)}")
+    return tuple(found)
+
+
+def _leaf_alarms(engine: Engine) -> list[str]:
+    c, i = closed_leaves.c, ingested.c
+    query = (
+        select(c.kind, c.leaf_index, c.state, i.root)
+        .join(ingested, (i.block_number == c.block_number) & (i.log_index == c.log_index))
+        .where(c.state.in_([int(state) for state in _LEAF_ALARMS]))
+        .order_by(c.block_number, c.log_index, c.leaf_index)
+    )
+    with engine.connect() as connection:
+        return [
+            f"leaf {row.leaf_index} of {row.kind}/0x{row.root.hex()} {_LEAF_ALARMS[ClosedState(row.state)]}"
+            for row in connection.execute(query)
+        ]
 
 
 def _common_height(own: Connection, fresh: Connection) -> int:

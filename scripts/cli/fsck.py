@@ -22,7 +22,8 @@ def fsck(
     rpc: Annotated[str, typer.Option(help="A node of the town's chain.")] = "http://127.0.0.1:8545",
     as_json: JsonOption = False,
 ) -> None:
-    """Exit code 0 only where the rebuilt ledger equals the one in use, byte for byte, and both equal the chain."""
+    """Exit code 0 only where the rebuilt ledger equals the one in use, byte for byte, both equal the chain, and no
+    file is missing, no leaf missing or altered, nothing at odds."""
     town = open_town(home)
     reader = Reader(Rpc(rpc), town.deployment)
     town.deployment.check(reader.rpc)
@@ -33,10 +34,13 @@ def fsck(
     equal = found.is_equal and not wrong
     if as_json:
         differences = [str(difference) for difference in found.differences]
-        show_json({"equal": equal, "differences": differences, "against_chain": wrong})
+        alarms = list(found.alarms)
+        show_json({"equal": equal, "differences": differences, "against_chain": wrong, "alarms": alarms})
     else:
-        for line in (*map(str, found.differences), *wrong):
-            out.print(line, highlight=False)
+        for line in (*map(str, found.differences), *wrong, *found.alarms):
+            out.print(line, highlight=False, markup=False, soft_wrap=True)
         out.print("the ledger equals its rebuild" if equal else "the ledger is NOT what the chain and the files say")
-    if not equal:
+        if found.alarms:
+            out.print(f"{len(found.alarms)} alarms: records are missing, altered or at odds")
+    if not (equal and found.is_sound):
         raise typer.Exit(1)

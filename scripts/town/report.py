@@ -9,6 +9,7 @@ from contracts.client.files import FileStore, FirstOf
 from contracts.wire.ids import SupplierId
 from ledger.fsck import check_against_chain, rebuild
 from ledger.store import database_url, open_database
+from scripts.cli.console import err
 from scripts.town.stage import Stage
 
 CUSTODY_FREE = ("Settlement", "ChargeBook", "SubsidyBook")
@@ -66,11 +67,15 @@ def balance(stage: Stage, account: bytes) -> int:
 
 
 def rebuilt_equal(stage: Stage) -> bool:
-    """Whether a ledger rebuilt from the chain and the files equals the ledger as it stands, and both the chain."""
+    """Whether a ledger rebuilt from the chain and the files equals the ledger as it stands, and both the chain, with
+    no alarm; what speaks against it goes to the error stream."""
     engine = open_database(database_url(stage.home.root))
     files = FirstOf([FileStore(stage.home.root / name / "files") for name in ("oracle", "billing", "ledger")])
     found = rebuild(engine, stage.reader, stage.deployment.first_block, files, stage.keyring)
-    return found.is_equal and not check_against_chain(engine, stage.reader)
+    wrong = check_against_chain(engine, stage.reader)
+    for line in (*map(str, found.differences), *wrong, *found.alarms):
+        err.print(line, highlight=False, markup=False, soft_wrap=True)
+    return found.is_sound and not wrong
 
 
 def _supply_is_whole(stage: Stage) -> bool:
