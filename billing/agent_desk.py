@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from billing.desk import Desk
 from billing.inbox import Item, State
@@ -16,7 +16,7 @@ from billing.requests import AgentPayment, Prepayment
 from billing.schema import agent_batches, agent_payments, prepayments
 from contracts.client.sender import Outcome
 from contracts.wire.calls import encode_approve, encode_pay_batch, encode_prepay
-from contracts.wire.errors import SettlementPaused
+from contracts.wire.errors import ContractError, RoubleBalanceTooLow, SettlementPaused
 from contracts.wire.events import BillPaid
 from contracts.wire.ids import BillKey, Reference, RunId, Tag, prepayment_tag
 from contracts.wire.leaf import prepayment_id
@@ -25,6 +25,7 @@ from contracts.wire.structs import BatchBill
 BATCH_BILLS = 100
 UNLIMITED = (1 << 256) - 1
 PLENTY = 1 << 200
+WAITS = "waits until the agent's earlier payments are mined: its wallet may not hold enough for all of them"
 
 
 class AgentDesk(Desk):
@@ -34,6 +35,8 @@ class AgentDesk(Desk):
         super().__init__(office)
         self._writes = office.engine.execution_options(writes=True)
         self._seen: dict[Reference, bool | None] = {}
+        self._sums: dict[Reference, int] = {}
+        self._purse = 0
 
     def step(self) -> None:
         """One round: what was sent is followed to its end, what came in is tried and sent."""
@@ -47,6 +50,10 @@ class AgentDesk(Desk):
         items = self.inbox.unsettled(AgentPayment.kind, State.ACCEPTED)
         if not items or not self._agent_may_spend():
             return
+        purse = self._count_purse()
+        if purse is None:
+            return
+        self._purse = purse
         known = self.office.runs.bills_at([_payment(item).bill for item in items])
         by_run: defaultdict[RunId, dict[int, Item]] = defaultdict(dict)
         for item in items:
@@ -62,17 +69,69 @@ class AgentDesk(Desk):
                 self._send_batch(run, [chosen[index] for index in indices[start : start + BATCH_BILLS]])
 
     def _send_batch(self, run: RunId, items: Sequence[Item]) -> None:
-        """One batch; where it would be refused, its halves, down to the one payment that is at fault."""
+        """One batch; where it would be refused, its halves, down to the one payment that is at fault.
+
+        A trial knows nothing of what is sent and not mined yet: that is counted here, so that no batch meets an empty
+        wallet on the chain. What can't be paid because of it waits until the rest is mined.
+        """
         reference = Reference(secrets.token_bytes(32))
-        refusal = self.office.refusal(AGENT, "Settlement", self._batch_call(reference, run, items))
-        if refusal is None:
+        data = self._batch_call(reference, run, items)
+        refusal: ContractError | None = None
+        try:
+            agent = self.office.senders[AGENT].address
+            total = int.from_bytes(self.office.reader.simulate(agent, "Settlement", data), "big")
+        except ContractError as error:
+            refusal, total = error, 0
+        if refusal is None and total <= self._purse:
+            self._purse -= total
+            self._sums[reference] = total
             self._store_batch(reference, run, items)
-        elif len(items) == 1 or isinstance(refusal, SettlementPaused):
-            self.refuse(items, refusal)
-        else:
+        elif len(items) > 1 and not isinstance(refusal, SettlementPaused):
             middle = len(items) // 2
             self._send_batch(run, items[:middle])
             self._send_batch(run, items[middle:])
+        elif refusal is None or (isinstance(refusal, RoubleBalanceTooLow) and self._is_spending()):
+            self.inbox.waiting([item.id for item in items if item.reason != WAITS], WAITS)
+        else:
+            self._refuse_batch(items, refusal)
+
+    def _refuse_batch(self, items: Sequence[Item], refusal: ContractError) -> None:
+        if isinstance(refusal, RoubleBalanceTooLow):
+            self._too_poor(items, refusal, True)
+        else:
+            self.refuse(items, refusal)
+
+    def _too_poor(self, items: Sequence[Item], error: ContractError, final: bool) -> None:
+        """Ends payments that the agent's wallet does not hold enough for."""
+        for item in items:
+            reason = (
+                f"bill {_payment(item).bill} was not paid and nothing was taken: the agent's wallet holds "
+                f"{error.balance} kopecks, {error.needed} are needed; top the agent's wallet up, then pay again"
+            )
+            self.inbox.failed([item.id], error.slug, reason, final)
+
+    def _count_purse(self) -> int | None:
+        """Kopecks that the agent holds and has not sent for yet; None while it is not known, which is after a start,
+        until what was sent before is mined."""
+        left = int(self.office.reader.view("Rouble", "balanceOf", self.office.senders[AGENT].address))
+        for reference in self._unmined():
+            if reference not in self._sums:
+                return None
+            left -= self._sums[reference]
+        for item in self.inbox.unsettled(Prepayment.kind, State.WORKING):
+            if isinstance(item.request, Prepayment):
+                left -= item.request.amount_kopecks
+        return left
+
+    def _is_spending(self) -> bool:
+        return bool(self._unmined()) or bool(self.inbox.unsettled(Prepayment.kind, State.WORKING, limit=1))
+
+    def _unmined(self) -> list[Reference]:
+        """Batches that are kept and not mined."""
+        with self.office.engine.connect() as connection:
+            query = select(agent_batches.c.reference).where(agent_batches.c.state == State.WORKING.value)
+            kept = [Reference(bytes(reference)) for reference in connection.execute(query).scalars()]
+        return [reference for reference in kept if self.office.outcome(AGENT, _batch_intent(reference)) is None]
 
     def _batch_call(self, reference: Reference, run: RunId, items: Sequence[Item]) -> bytes:
         known = self.office.runs.bills_at([_payment(item).bill for item in items])
@@ -132,16 +191,31 @@ class AgentDesk(Desk):
         if outcome is None:
             self.inbox.working([item.id for item in items])
             return
-        if not outcome.success:
+        if isinstance(outcome.error, RoubleBalanceTooLow):
+            self._tell_poor(reference, items, outcome.error, outcome.final)
+        elif not outcome.success:
             self.fail(items, outcome.error, outcome.final)
         else:
             paid = self._receipts(outcome)
             for item in items:
                 self._tell_one(item, reference, paid.get(_payment(item).bill, 0), outcome)
         if outcome.final:
+            self._sums.pop(reference, None)
             with self._writes.begin() as connection:
                 here = agent_batches.c.reference == reference
                 connection.execute(update(agent_batches).where(here).values(state=State.DONE.value))
+
+    def _tell_poor(self, reference: Reference, items: Sequence[Item], error: ContractError, final: bool) -> None:
+        """The agent's money went elsewhere between trial and block: once it is final that nothing was taken, a batch
+        of many is tried again, as far as the money goes."""
+        if len(items) == 1:
+            self._too_poor(items, error, final)
+        elif final:
+            self.inbox.again([item.id for item in items])
+            with self._writes.begin() as connection:
+                connection.execute(delete(agent_payments).where(agent_payments.c.reference == reference))
+        else:
+            self.inbox.working([item.id for item in items], WAITS)
 
     def _tell_one(self, item: Item, reference: Reference, paid: int, outcome: Outcome) -> None:
         bill = _payment(item).bill
@@ -149,8 +223,7 @@ class AgentDesk(Desk):
             result = {"bill": str(bill), "paid_kopecks": paid, "reference": "0x" + reference.hex()}
             self.inbox.done([item.id], {**result, **transaction(outcome)}, outcome.final)
         else:
-            reason = f"nothing was open on bill {bill} that could be paid; nothing was taken"
-            self.inbox.failed([item.id], "bill-closed", reason, outcome.final)
+            self.inbox.failed([item.id], "bill-closed", self.office.why_closed(bill), outcome.final)
 
     def _receipts(self, outcome: Outcome) -> dict[BillKey, int]:
         return {

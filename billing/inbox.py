@@ -226,6 +226,10 @@ class Inbox:
         """Marks items as under way, with what they wait for where that is worth saying."""
         self._write(items, State.WORKING, final=False, reason=reason)
 
+    def again(self, items: Sequence[int]) -> None:
+        """Takes items that came to nothing on the chain back to the beginning."""
+        self._write(items, State.ACCEPTED, final=False)
+
     def done(self, items: Sequence[int], result: Mapping[str, object], final: bool = True) -> None:
         """Says that items ended well; until ``final`` a reorganisation may still change that."""
         self._write(items, State.DONE, final=final, result=result)

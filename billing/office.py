@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from billing.accounts import Accounts
 from billing.inbox import Inbox
-from billing.run import Runs, StoredBill
+from billing.run import Runs, RunStage, StoredBill
 from billing.store import database_url, open_database
 from billing.tariffs import Tariffs
 from contracts.client.deployments import Deployment
@@ -21,7 +21,8 @@ from contracts.client.rpc import NodeBehind, Rpc
 from contracts.client.sender import Outcome, Sender, UnknownIntent
 from contracts.wire.errors import ContractError
 from contracts.wire.events import Event
-from contracts.wire.ids import Address, BillKey, Hash
+from contracts.wire.ids import Address, BillKey, BillState, Hash
+from contracts.wire.leaf import BillKind
 from contracts.wire.merkle import Tree
 from contracts.wire.structs import ProvenBill
 from contracts.wire.typed_data import rouble_domain
@@ -108,6 +109,28 @@ class Office:
         """A bill with its proof. Raises NoSuchBill."""
         stored = self.bill(key)
         return ProvenBill(key.run, key.index, stored.blob, tuple(self.tree(stored.run).proof(key.index)))
+
+    def why_closed(self, key: BillKey) -> str:
+        """Why nothing could be paid on a bill, and what to do."""
+        begin, state = (
+            f"nothing was taken for bill {key}",
+            self.reader.view("ChargeBook", "stateOf", key.run, key.index),
+        )
+        if state is BillState.PAID:
+            return f"{begin}: it is paid already; there is nothing left to pay on it"
+        if state is BillState.SUPERSEDED:
+            new = self._successor(self.bill(key))
+            return f"{begin}: bill {new} replaced it; pay bill {new}"
+        return f"{begin}: what is open on it is for suppliers that can't be paid now; pay it when they are resumed"
+
+    def _successor(self, old: StoredBill) -> BillKey | None:
+        """The bill in force of the same account and period: a correction replaces a bill by one later one."""
+        active = [
+            key
+            for key, stored, run in self.runs.of_account(old.account, old.period)
+            if run.stage is RunStage.ACTIVE and stored.kind is BillKind.BILL
+        ]
+        return active[-1] if active else None
 
     # --- intents ---
 

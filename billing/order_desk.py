@@ -46,8 +46,7 @@ class OrderDesk(Desk):
             self.refuse([item], error)
             return
         if int.from_bytes(taken, "big") == 0:
-            reason = f"nothing is open on bill {order.bill} that can be paid now; nothing was taken"
-            self.inbox.failed([item.id], "bill-closed", reason)
+            self.inbox.failed([item.id], "bill-closed", self.office.why_closed(order.bill))
             return
         self.office.submit(RELAY, intent, "Settlement", data)
         self.inbox.working([item.id])

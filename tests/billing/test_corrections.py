@@ -8,6 +8,7 @@ from billing.inbox import State
 from billing.requests import (
     AgentPayment,
     CorrectionRequest,
+    PayOrder,
     RefundOrder,
 )
 from contracts.wire.calls import encode_pay
@@ -38,6 +39,11 @@ def test_an_open_bill_is_replaced(stage: Stage) -> None:
     assert new.charged_kopecks > old.charged_kopecks
     (late,) = stage.work(stage.ask("pay the old one", AgentPayment(old.key, ALL)))
     assert (late.state, late.slug) == (State.FAILED, "bill-closed")
+    assert late.reason == f"nothing was taken for bill {old.key}: bill {new.key} replaced it; pay bill {new.key}"
+    order = PayOrder(*stage.sign("resident", Purpose("pay", int(old.key.run), old.key.index), 10**9, 1))
+    (late,) = stage.work(stage.ask("order for the old one", order))
+    assert (late.state, late.slug) == (State.FAILED, "bill-closed")
+    assert f"pay bill {new.key}" in (late.reason or "")
     pay_all(stage, 1)
     assert received(stage) == new.charged_kopecks
     check_books(stage)

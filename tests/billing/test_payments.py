@@ -6,14 +6,16 @@ import json
 
 import pytest
 
-from billing.inbox import BadAmount, InboxConflict, State, WrongSigner
+from billing.agent_desk import WAITS, AgentDesk
+from billing.inbox import BadAmount, InboxConflict, Item, State, WrongSigner
+from billing.office import AGENT
 from billing.requests import (
     AgentPayment,
     PayOrder,
     Prepayment,
     RunRequest,
 )
-from contracts.wire.calls import encode_set_supplier_active
+from contracts.wire.calls import encode_set_supplier_active, encode_transfer
 from contracts.wire.ids import BillKey, BillState, RunId
 from contracts.wire.leaf import bill_commit
 from contracts.wire.typed_data import Purpose
@@ -141,6 +143,70 @@ def test_an_order_from_an_empty_wallet_or_too_late_fails_with_its_reason(stage: 
     assert (poor.state, poor.slug) == (State.FAILED, "rouble-balance-too-low")
     assert (late.state, late.slug) == (State.FAILED, "rouble-expired")
     assert received(stage) == 0
+
+
+def leave_the_agent(stage: Stage, kopecks: int) -> None:
+    """Takes all but so many kopecks out of the agent's wallet."""
+    spare = stage.balance("agent") - kopecks
+    stage.office.submit(AGENT, "leave", "Rouble", encode_transfer(stage.town.account("resident"), spare))
+
+
+def allow_the_agent(stage: Stage) -> None:
+    """The agent's first payment, which makes it allow the Settlement to spend."""
+    stage.work(stage.ask("first", AgentPayment(stage.bill("1", JANUARY).key, 1)))
+    stage.settle()
+
+
+def test_the_agent_s_wallet_pays_what_it_can_and_the_rest_is_told_why(stage: Stage) -> None:
+    billed(stage, 4)
+    allow_the_agent(stage)
+    sums = {i: stage.bill(str(i), JANUARY).open_kopecks for i in range(1, 5)}
+    left = sums[1] + sums[2] + sums[4] + 5
+    before = received(stage)
+    leave_the_agent(stage, left)
+    stage.turn()
+    assert stage.balance("agent") == left
+    bills = {i: stage.bill(str(i), JANUARY).key for i in sums}
+    items = stage.work(*(stage.ask(f"pay {i}", AgentPayment(bills[i], ALL)) for i in sums))
+    unpaid = check_short(stage, sums, dict(zip(sums, items, strict=True)), left)
+    assert received(stage) - before == left - stage.balance("agent")
+    stage.mint("agent", 10**8, "top-up")
+    pay_all(stage, *unpaid)
+    check_books(stage)
+
+
+def check_short(stage: Stage, sums: dict[int, int], told: dict[int, Item], left: int) -> list[int]:
+    """Some were paid, of the wallet's ``left`` kopecks; each other was told why, and could not have been paid."""
+    paid = [i for i, item in told.items() if item.state is State.DONE]
+    unpaid = [i for i in sums if i not in paid]
+    assert paid
+    assert unpaid
+    assert left - stage.balance("agent") == sum(sums[i] for i in paid)
+    for i in unpaid:
+        view, reason = stage.bill(str(i), JANUARY), told[i].reason or ""
+        assert (told[i].state, told[i].slug) == (State.FAILED, "rouble-balance-too-low")
+        assert f"bill {view.key} was not paid and nothing was taken" in reason
+        assert f"{sums[i]} are needed; top the agent's wallet up, then pay again" in reason
+        assert view.open_kopecks == sums[i] > stage.balance("agent")
+    return unpaid
+
+
+def test_a_batch_that_meets_an_emptied_wallet_on_the_chain_is_tried_again_in_parts(stage: Stage) -> None:
+    billed(stage, 3)
+    allow_the_agent(stage)
+    sums = {i: stage.bill(str(i), JANUARY).open_kopecks for i in (1, 2, 3)}
+    before = received(stage)
+    items = [stage.ask(f"pay {i}", AgentPayment(stage.bill(str(i), JANUARY).key, ALL)) for i in sums]
+    left = sum(sums.values()) - 1
+    leave_the_agent(stage, left)
+    AgentDesk(stage.office).step()  # tries the batch while the money is there; it goes out after the transfer
+    for _ in range(3):
+        stage.turn()
+    told = stage.inbox.get_many([item.id for item in items])
+    assert {item.reason for item in told} == {WAITS}  # it came to nothing, not yet for good
+    assert received(stage) == before
+    check_short(stage, sums, dict(zip(sums, stage.work(*items), strict=True)), left)
+    check_books(stage)
 
 
 def test_an_order_signed_by_someone_else_is_not_taken_in(stage: Stage) -> None:
