@@ -69,7 +69,7 @@ class Sessions:
 def secret_file(path: Path) -> str:
     """The signing secret in ``path``, drawn on first use and readable by its owner alone."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         aside = path.with_suffix(".new")
         aside.touch(mode=0o600)
         aside.write_text(token_hex(32))

@@ -20,7 +20,9 @@ def database_url(home: Path, environment: Mapping[str, str] = os.environ) -> str
 def open_database(url: str) -> Engine:
     """An engine with the tables in place."""
     if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        path = Path(url.removeprefix("sqlite:///"))
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
@@ -29,5 +31,6 @@ def open_database(url: str) -> Engine:
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=20000", "foreign_keys=ON"):
+    settings = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=20000", "foreign_keys=ON", "secure_delete=ON")
+    for pragma in settings:
         connection.execute(f"PRAGMA {pragma}")

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 
 from billing.schema import metadata
+from contracts.client.private import private_database
 
 
 def database_url(home: Path, environment: Mapping[str, str] = os.environ) -> str:
@@ -20,9 +21,7 @@ def database_url(home: Path, environment: Mapping[str, str] = os.environ) -> str
 
 def open_database(url: str) -> Engine:
     """An engine with billing's tables in place. Several processes may open it: the inbox is written by the API."""
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
+    engine = create_engine(private_database(url))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
         event.listen(engine, "begin", _begin_immediate)
@@ -32,7 +31,7 @@ def open_database(url: str) -> Engine:
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=20000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=20000", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, insert, select
 from sqlalchemy.exc import DBAPIError
 
+from contracts.client.private import private_database
 from contracts.wire.ids import Hash
 from ledger.models import FACTS
 from ledger.progress import cursor, unfinalised
@@ -83,9 +84,7 @@ def open_database(url: str) -> Engine:
 
 def connect(url: str) -> Engine:
     """An engine; SQLite in write-ahead mode, so that reading and writing do not wait for each other."""
-    if url.startswith("sqlite:///"):
-        path = Path(url.removeprefix("sqlite:///"))
-        path.parent.mkdir(parents=True, exist_ok=True)
+    private_database(url)
     # A read of several queries is to be of one moment; SQLite's transactions are so by themselves.
     engine = (
         create_engine(url, isolation_level="REPEATABLE READ") if url.startswith("postgresql") else create_engine(url)

@@ -30,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 
+from contracts.client.erasing import fold_log
 from contracts.wire.ids import NO_HASH, Hash, SourceId
 from contracts.wire.leaf import Record, reading_blob
 from contracts.wire.merkle import leaf_hash
@@ -79,7 +80,6 @@ class Outbox:
     """The outbox of one source. One process."""
 
     def __init__(self, path: Path, source: SourceId) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._engine: Engine = open_engine(f"sqlite:///{path}")
         self._source = source
         metadata.create_all(self._engine)
@@ -136,6 +136,21 @@ class Outbox:
                 .where(_outbox.c.blobs.is_not(None), _outbox.c.taken.is_(True), anchored)
                 .values(blobs=None)
             )
+
+    @staticmethod
+    def forget_in(path: Path, roots: Collection[Hash]) -> int:
+        """Drops the kept leaves of taken batches with these roots: their account was erased. How many batches."""
+        engine = open_engine(f"sqlite:///{path}")
+        metadata.create_all(engine)
+        forgotten = 0
+        with engine.begin() as connection:
+            kept = select(_outbox.c.root).where(_outbox.c.blobs.is_not(None), _outbox.c.taken.is_(True))
+            for root in set(map(bytes, connection.execute(kept).scalars())) & set(roots):
+                connection.execute(update(_outbox).where(_outbox.c.root == root).values(blobs=None))
+                forgotten += 1
+        fold_log(engine)
+        engine.dispose()
+        return forgotten
 
     def unsent(self, limit: int = 16) -> list[Outgoing]:
         """The oldest batches without a receipt."""

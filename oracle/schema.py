@@ -23,6 +23,8 @@ from sqlalchemy import (
     event,
 )
 
+from contracts.client.private import private_database
+
 metadata = MetaData()
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -136,7 +138,7 @@ def open_database(url: str) -> Engine:
 
 def open_engine(url: str) -> Engine:
     """A database in which every commit is on disk before it returns."""
-    engine = create_engine(url)
+    engine = create_engine(private_database(url))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
@@ -145,7 +147,7 @@ def open_engine(url: str) -> Engine:
 
 def _prepare_sqlite(connection: object, _record: object) -> None:
     connection.isolation_level = None  # type: ignore[attr-defined]  # we say BEGIN ourselves
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from contracts.client.private import private_folder
 from contracts.wire.ids import Address
 from contracts.wire.typed_data import address_of
 
@@ -32,8 +33,7 @@ class Home:
     """Paths under ``root``; made as they are asked for."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.root = private_folder(root.resolve())
 
     @property
     def deployment(self) -> Path:
@@ -52,9 +52,7 @@ class Home:
 
     def folder(self, name: str) -> Path:
         """A party's own folder."""
-        path = self.root / name
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+        return private_folder(self.root / name)
 
     def key(self, name: str) -> bytes:
         """A party's private key, drawn when it is first asked for."""

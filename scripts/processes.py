@@ -19,6 +19,8 @@ from pathlib import Path
 
 import structlog
 
+from contracts.client.private import private_folder
+
 log = structlog.get_logger()
 
 _QUICK_S = 3.0
@@ -77,8 +79,8 @@ class Supervisor:
         self._home = home
         self._logs = home / "logs"
         self._run = home / "run"
-        self._logs.mkdir(parents=True, exist_ok=True)
-        self._run.mkdir(parents=True, exist_ok=True)
+        private_folder(self._logs)
+        private_folder(self._run)
         self._children: dict[str, _Child] = {}
         self._lock = threading.RLock()
         self._ending = threading.Event()

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import httpx
 
+from contracts.client.private import private_folder, private_writer
 from contracts.wire.ids import Hash
 
 _SUFFIX = {"readings": ".jsonl", "bills": ".jsonl", "lines": ".jsonl", "grants": ".jsonl", "tariffs": ".json"}
@@ -50,10 +51,10 @@ class FileStore:
         path = self._path(kind, name)
         if path.exists() and path.read_bytes() == data:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         aside = path.parent / f".{path.name}.{secrets.token_hex(4)}"
         try:
-            with aside.open("wb") as file:
+            with os.fdopen(private_writer(aside), "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

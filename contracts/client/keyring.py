@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from contracts.client.private import private_file
 from contracts.wire.ids import KeyId, MeterId
 
 _METADATA = MetaData()
@@ -60,9 +61,7 @@ class KeyRing:
     """A file of secrets, mode 600, that several processes may open at once."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        self._engine = _open(path)
+        self._engine = _open(private_file(path))
         _METADATA.create_all(self._engine)
 
     def create(self, key_id: KeyId) -> bytes:
