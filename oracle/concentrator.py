@@ -23,6 +23,7 @@ import structlog
 
 from contracts.client.attach import await_node, check_node, plain_end
 from contracts.client.deployments import Deployment
+from contracts.client.private import private_folder
 from contracts.client.reader import Reader
 from contracts.client.rpc import Rpc
 from contracts.wire.ids import NO_HASH, Address, Hash, SourceClass, SourceId, address_text
@@ -169,7 +170,7 @@ def _span(record: Record) -> tuple[int, int]:
 
 def spool_readings(folder: Path, item: str, records: Sequence[RegisterReading | Profile]) -> None:
     """Leaves readings for a concentrator's process: written aside, flushed, renamed. ``item`` is a file name."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     lines = b"".join(base64.b64encode(encode_record(record)) + b"\n" for record in records)
     aside = folder / f".{item}.new"
     with aside.open("wb") as file:
@@ -212,7 +213,7 @@ def take_spool(folder: Path, concentrator: Concentrator) -> int:
 
 def run(concentrator: Concentrator, spool: Path, stop: threading.Event, idle_s: float = 0.25) -> None:
     """The process's loop: spool → outbox → oracle, until told to stop."""
-    spool.mkdir(parents=True, exist_ok=True)
+    private_folder(spool)
     wait = idle_s
     compared = time.monotonic()
     while True:

@@ -24,6 +24,7 @@ import uvicorn
 from contracts.client.attach import HALTING, await_node, halt_code, plain_end
 from contracts.client.deployments import Deployment
 from contracts.client.files import FileStore
+from contracts.client.private import private_folder
 from contracts.client.reader import Reader
 from contracts.client.rpc import NodeError, Rpc
 from contracts.client.sender import Sender, TransactionRefused
@@ -127,14 +128,13 @@ class AnchoringLoop(threading.Thread):
 def database_url(home: Path) -> str:
     """KOPECK_ORACLE_DB, or SQLite in the town's directory."""
     folder = home / "oracle"
-    folder.mkdir(parents=True, exist_ok=True)
     return os.environ.get("KOPECK_ORACLE_DB") or f"sqlite:///{folder / 'oracle.db'}"
 
 
 def read_token(path: Path) -> str:
     """The bearer token of entitled readers, drawn when it is first asked for."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(32) + "\n")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from contracts.client.private import private_folder
 from scripts.processes import Spec
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,7 +64,7 @@ def anvil(settings: ChainSettings) -> Spec:
         "--quiet",
     ]
     if settings.state is not None:
-        settings.state.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(settings.state.parent)
         argv += ["--state", str(settings.state), "--state-interval", "1"]
     return Spec("anvil", tuple(argv), stop_signal=signal.SIGINT)
 
