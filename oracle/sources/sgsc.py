@@ -18,6 +18,9 @@ from pathlib import PurePath
 STEP_S = 1800
 DAY_S = 86_400
 HALF_HOURS = DAY_S // STEP_S
+MAX_TEXT_BYTES = 64 << 20
+"""What a file may hold unpacked: some fifty years of half-hours."""
+_CHUNK_BYTES = 1 << 20
 _COLUMNS = ["customer_id", "reading_datetime", "general_supply_kwh"]
 
 
@@ -68,7 +71,7 @@ def read_sgsc(data: bytes, file: str) -> Iterator[CustomerDay]:
 
 def _rows(data: bytes, name: str) -> Iterator[list[str]]:
     try:
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("ascii")
+        text = (_unpack(data, name) if data[:2] == b"\x1f\x8b" else data).decode("ascii")
     except (EOFError, OSError, zlib.error) as error:
         raise SgscError(name, "gzip", str(error), "the file is cut short or damaged: fetch it again") from error
     except UnicodeDecodeError as error:
@@ -77,6 +80,18 @@ def _rows(data: bytes, name: str) -> Iterator[list[str]]:
     if next(rows, None) != _COLUMNS:
         raise SgscError(name, "row 1", f"the columns are not {', '.join(_COLUMNS)}", "give the CSV with its header")
     yield from rows
+
+
+def _unpack(data: bytes, name: str) -> bytes:
+    """The text of a gzip file, read no further than a file may go. Raises SgscError, EOFError, OSError, zlib.error."""
+    text = bytearray()
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+        while chunk := packed.read(_CHUNK_BYTES):
+            text += chunk
+            if len(text) > MAX_TEXT_BYTES:
+                reason = f"{len(data)} bytes that unpack to more than {MAX_TEXT_BYTES}"
+                raise SgscError(name, "gzip", reason, "split the file by customer or by month; nothing of it was taken")
+    return bytes(text)
 
 
 def _read_row(row: list[str], name: str, number: int) -> tuple[str, int, int]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
 
+from oracle.sources import sgsc
 from oracle.sources.sgsc import SgscError, is_sgsc, read_sgsc
 from tests.oracle.conftest import DATA
 
@@ -51,6 +53,29 @@ def test_faulty_rows_are_named(text: str, names: str) -> None:
         list(read_sgsc(text.encode(), "dir/f.csv"))
     assert names in str(caught.value)
     assert str(caught.value).startswith("f.csv: ")
+
+
+def test_a_gzip_bomb_is_refused_by_name_before_it_fills_the_memory() -> None:
+    bomb = gzip.compress(HEAD.encode() + bytes(sgsc.MAX_TEXT_BYTES * 4), 1)
+    assert is_sgsc(bomb)
+    assert len(bomb) < sgsc.MAX_TEXT_BYTES // 20
+    tracemalloc.start()
+    with pytest.raises(SgscError) as caught:
+        list(read_sgsc(bomb, "bomb.csv.gz"))
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert str(caught.value).startswith("bomb.csv.gz: gzip: ")
+    assert "split the file" in str(caught.value)
+    assert peak_bytes < 2.5 * sgsc.MAX_TEXT_BYTES
+
+
+def test_a_file_that_unpacks_to_the_limit_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (HEAD + "1,2012-02-10T08:00:00,0.1\n").encode()
+    monkeypatch.setattr(sgsc, "MAX_TEXT_BYTES", len(text))
+    assert len(list(read_sgsc(gzip.compress(text), "f.csv.gz"))) == 1
+    monkeypatch.setattr(sgsc, "MAX_TEXT_BYTES", len(text) - 1)
+    with pytest.raises(SgscError, match="unpack to more than"):
+        list(read_sgsc(gzip.compress(text), "f.csv.gz"))
 
 
 def test_a_cut_gzip_is_refused() -> None:
