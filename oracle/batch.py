@@ -160,10 +160,7 @@ def batch_to_json(batch: SignedBatch) -> bytes:
 
 def batch_from_json(body: bytes) -> SignedBatch:
     """The batch in the body of POST /batches. Raises MalformedRequest or BatchTooLarge."""
-    try:
-        value = json.loads(body)
-    except ValueError as error:
-        raise MalformedRequest(f"not JSON ({error})") from error
+    value = json_of(body)
     if not isinstance(value, dict) or not isinstance(value.get("header"), dict):
         raise MalformedRequest("no object `header`")
     header = header_from_json(value["header"])
@@ -174,6 +171,16 @@ def batch_from_json(body: bytes) -> SignedBatch:
     if len(leaves) > MAX_LEAVES:
         raise BatchTooLarge(len(leaves), MAX_LEAVES, "leaves")
     return SignedBatch(header, signature, tuple(_blob(leaf, index) for index, leaf in enumerate(leaves)))
+
+
+def json_of(body: bytes) -> Any:
+    """The value in a request's body. Raises MalformedRequest."""
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise MalformedRequest(f"not JSON ({error})") from error
+    except RecursionError as error:
+        raise MalformedRequest("JSON nested too deeply") from error
 
 
 def signature_from_json(value: Mapping[str, Any]) -> bytes:

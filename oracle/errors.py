@@ -13,6 +13,8 @@ class OracleError(Exception):
     status: ClassVar[int] = 422
     remedy: ClassVar[str]
     kept: ClassVar[bool] = True
+    not_kept: str | None = None
+    """Why a batch that should be in quarantine is not; None where it is."""
 
     def what(self) -> str:
         """The fault, naming the record."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, Request, Response
+from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
@@ -16,11 +15,12 @@ from fastapi.responses import JSONResponse
 from contracts.wire.canonical import content_hash
 from contracts.wire.ids import Hash
 from oracle import store
-from oracle.batch import MAX_BODY_BYTES, NO_BATCH, batch_from_json, header_to_json, signature_from_json
+from oracle.batch import MAX_BODY_BYTES, NO_BATCH, batch_from_json, header_to_json, json_of, signature_from_json
 from oracle.batch_files import DOCUMENTS, READINGS
 from oracle.errors import OracleError, UnknownSource
 from oracle.intake import Intake, Receipt, adopt
 from oracle.refusals import BatchTooLarge, DocumentMismatch, MalformedRequest, NotEntitled, NotFound
+from oracle.validation import Finding
 
 _SourceNumber = Annotated[int, PathParameter(ge=0, lt=1 << 32)]
 _Sequence = Annotated[int, PathParameter(ge=0, lt=1 << 48)]
@@ -45,9 +45,11 @@ def make_app(intake: Intake, token: str, reset: Resetter) -> FastAPI:
         place = ".".join(str(part) for part in fault["loc"])
         return problem(request, MalformedRequest(f"{place}: {fault['msg']}"))
 
+    def shows_token(authorization: str | None) -> bool:
+        return hmac.compare_digest((authorization or "").removeprefix(_BEARER).encode(), token.encode())
+
     def entitled(authorization: str | None, thing: str) -> None:
-        shown = (authorization or "").removeprefix(_BEARER)
-        if not hmac.compare_digest(shown.encode(), token.encode()):
+        if not shows_token(authorization):
             raise NotEntitled(thing)
 
     @app.post("/batches", status_code=202)
@@ -56,8 +58,10 @@ def make_app(intake: Intake, token: str, reset: Resetter) -> FastAPI:
         return await run_in_threadpool(lambda: receipt_json(intake.accept(batch_from_json(body))))
 
     @app.get("/batches/{source}/{sequence}")
-    def get_batch(source: _SourceNumber, sequence: _Sequence) -> dict[str, object]:
-        return batch_json(intake, source, sequence)
+    def get_batch(
+        source: _SourceNumber, sequence: _Sequence, authorization: Annotated[str | None, Header()] = None
+    ) -> dict[str, object]:
+        return batch_json(intake, source, sequence, with_meters=shows_token(authorization))
 
     @app.put("/batches/{source}/{sequence}/signature", status_code=202)
     async def put_signature(source: _SourceNumber, sequence: _Sequence, request: Request) -> dict[str, object]:
@@ -99,9 +103,21 @@ def make_app(intake: Intake, token: str, reset: Resetter) -> FastAPI:
         return Response(data, media_type="application/octet-stream")
 
     @app.get("/quarantine")
-    def get_quarantine(authorization: Annotated[str | None, Header()] = None) -> list[dict[str, object]]:
+    def get_quarantine(
+        after: Annotated[int, Query(ge=0, lt=1 << 63)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        authorization: Annotated[str | None, Header()] = None,
+    ) -> dict[str, object]:
         entitled(authorization, "the quarantine")
-        return quarantine_json(intake)
+        return quarantine_json(intake, after, limit)
+
+    @app.delete("/quarantine/{digest}")
+    def release_quarantined(digest: str, authorization: Annotated[str | None, Header()] = None) -> dict[str, object]:
+        entitled(authorization, "the quarantine")
+        with intake.engine.begin() as connection:
+            if not store.release_quarantined(connection, _hash(digest)):
+                raise NotFound(f"quarantined batch {digest}")
+        return {"released": digest}
 
     @app.get("/health")
     def get_health() -> dict[str, object]:
@@ -118,9 +134,9 @@ def problem_of(error: OracleError) -> dict[str, object]:
         "type": f"urn:kopeck:problem:{error.slug}",
         "title": type(error).__name__,
         "status": error.status,
-        "detail": str(error),
+        "detail": str(error) if error.not_kept is None else f"{error}; {error.not_kept}",
         "remedy": error.remedy,
-        "state": "quarantined" if error.kept else "refused",
+        "state": "quarantined" if error.kept and error.not_kept is None else "refused",
         **{name: value for name, value in error.data().items() if name not in ("state", "status")},
     }
 
@@ -132,10 +148,17 @@ def receipt_json(receipt: Receipt) -> dict[str, object]:
         "sequence": receipt.sequence,
         "state": receipt.state,
         "reason": receipt.reason,
+        "findings": [finding_json(finding, with_meters=True) for finding in receipt.findings],
     }
 
 
-def batch_json(intake: Intake, source: int, sequence: int) -> dict[str, object]:
+def finding_json(finding: Finding, with_meters: bool) -> dict[str, object]:
+    """A reading that does not stand: which leaf, which meter (for whoever may know it), why, and what to do."""
+    meter = {"meter": None if finding.meter is None else finding.meter.hex()} if with_meters else {}
+    return {"leaf": finding.index, **meter, "reason": finding.name, "remedy": finding.remedy}
+
+
+def batch_json(intake: Intake, source: int, sequence: int, with_meters: bool) -> dict[str, object]:
     """What is known of a batch; of a quarantined one its reason. Raises NotFound."""
     with intake.engine.begin() as connection:
         row = store.latest_at(connection, source, sequence)
@@ -147,6 +170,7 @@ def batch_json(intake: Intake, source: int, sequence: int) -> dict[str, object]:
             "state": row.state,
             "reason": row.reason,
             "anchored_block": row.anchored_block,
+            "findings": [finding_json(finding, with_meters) for finding in intake.findings(row)],
         }
     if kept is not None:
         return {"source": source, "sequence": sequence, "state": "quarantined", "reason": kept.reason}
@@ -178,11 +202,11 @@ def head_json(intake: Intake, source: int) -> dict[str, object]:
     }
 
 
-def quarantine_json(intake: Intake) -> list[dict[str, object]]:
-    """What stands in quarantine, each with its reason."""
+def quarantine_json(intake: Intake, after: int, limit: int) -> dict[str, object]:
+    """A page of what stands in quarantine, each with its reason; ``next`` is the ``after`` of the page that follows."""
     with intake.engine.begin() as connection:
-        rows = store.quarantined(connection)
-    return [
+        rows = store.quarantined(connection, after, limit)
+    batches = [
         {
             "digest": "0x" + bytes(row.digest).hex(),
             "source": row.source,
@@ -194,6 +218,7 @@ def quarantine_json(intake: Intake) -> list[dict[str, object]]:
         }
         for row in rows
     ]
+    return {"batches": batches, "next": rows[-1].id if len(rows) == limit else None}
 
 
 async def _body(request: Request) -> bytes:
@@ -207,10 +232,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        value = json.loads(body)
-    except ValueError as error:
-        raise MalformedRequest(f"not JSON ({error})") from error
+    value = json_of(body)
     if not isinstance(value, dict):
         raise MalformedRequest("not an object")
     return value

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 
 from contracts.client.files import FileStore
 from contracts.wire.files import FileError, LeafLine
-from contracts.wire.ids import NO_HASH, Hash, SourceClass
+from contracts.wire.ids import NO_HASH, Hash, MeterId, SourceClass
 from contracts.wire.keccak import keccak
 from contracts.wire.leaf import Decision, Record, RegisterReading
 from contracts.wire.merkle import leaf_hash
@@ -28,6 +28,7 @@ from oracle.batch import (
     SignedBatch,
     batch_to_json,
     describe_signer,
+    meter_of,
     open_batch,
     signer_of,
 )
@@ -52,10 +53,14 @@ from oracle.errors import (
 from oracle.keys import SealingKeys
 from oracle.refusals import NotFound, NotStanding
 from oracle.store import BatchState
-from oracle.validation import CLOCK_TOLERANCE_S, decision_blob, meters_of, validate
+from oracle.validation import CLOCK_TOLERANCE_S, Finding, decision_blob, meters_of, validate
 
 WAITING_LIMIT = 256
 """How many sequences ahead of its chain a batch may be and wait for those between."""
+
+QUARANTINE_LIMIT_BYTES = 64 << 20
+"""What quarantine keeps of one source; of batches that nobody is proven to have sent, of all sources together."""
+LOGGED_FINDINGS = 20
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +73,8 @@ class Receipt:
     sequence: int
     state: str
     reason: str | None = None
+    findings: tuple[Finding, ...] = ()
+    """Readings of the batch that do not stand; those of a batch that waits are found when its turn comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ class Intake:
         except OracleError as error:
             log.warning("batch refused", slug=error.slug, reason=error.what())
             if error.kept:
-                self._quarantine(batch, error)
+                error.not_kept = self._quarantine(batch, error)
             raise
 
     def _accept(self, batch: SignedBatch) -> Receipt:
@@ -162,7 +169,14 @@ class Intake:
             raise Equivocation(header.source, header.epoch, header.sequence, first_head, header.head())
         if known.state in (BatchState.REFUSED, BatchState.BROKEN, BatchState.ABANDONED):
             raise NotStanding(header.source, header.sequence, known.state, known.reason or "no reason kept")
-        return Receipt(header.root, header.sequence, "repeated", f"it is {known.state}")
+        return Receipt(header.root, header.sequence, "repeated", f"it is {known.state}", self.findings(known))
+
+    def findings(self, batch: store.BatchRow) -> tuple[Finding, ...]:
+        """The readings of a batch that do not stand, each with its meter where the record can still be opened."""
+        with self.engine.begin() as connection:
+            found = store.findings_of(connection, batch.header.head())
+        records = self._records_of(batch) if found else ()
+        return tuple(Finding(index, _meter_at(records, index), reason) for index, reason in found)
 
     def _check_signed(self, header: BatchHeader, signature: bytes) -> SourceEntry:
         """The source's entry, whose key signed. What an entry asked a moment ago refuses is judged by a fresh one."""
@@ -222,9 +236,9 @@ class Intake:
         if header.previous != chain.head:
             raise BrokenChain(source, sequence, chain.head, header.previous)
         store.add_batch(connection, header, signature, BatchState.ACCEPTED, now)
-        self._take(connection, header, batch.records, batch.kind, now)
+        findings = self._take(connection, header, batch.records, batch.kind, now)
         self._settle(connection, header.source, batch.kind, now)
-        return Receipt(header.root, sequence, "accepted")
+        return Receipt(header.root, sequence, "accepted", _reason_of(findings), tuple(findings))
 
     def _conflict(
         self, connection: Connection, header: BatchHeader, signature: bytes, chain: ChainHead, now: int
@@ -243,11 +257,11 @@ class Intake:
         records: Sequence[Record | None],
         kind: SourceClass,
         now: int,
-    ) -> None:
-        """Moves the source's chain to this batch and judges its readings."""
+    ) -> list[Finding]:
+        """Moves the source's chain to this batch and judges its readings; those that do not stand."""
         store.set_chain(connection, header.source, ChainHead(header.epoch, header.sequence, header.head()))
         if kind is SourceClass.VALIDATION:
-            return
+            return []
         present = [record for record in records if record is not None]
         keys = self.keys.of_meters(meters_of(present))
         registers = {record.meter for record in present if isinstance(record, RegisterReading)}
@@ -273,8 +287,8 @@ class Intake:
                 }
             )
         store.add_decisions(connection, rows)
-        if findings:
-            log.warning("readings overlaid", source=header.source, sequence=header.sequence, count=len(findings))
+        _log_findings(header, findings)
+        return findings
 
     def _settle(self, connection: Connection, source: int, kind: SourceClass, now: int) -> None:
         """Takes the batches that waited for the one just taken."""
@@ -293,7 +307,7 @@ class Intake:
         try:
             return read_records(self.files, row.header.root, self.keys)
         except FileError as error:
-            log.error("a waiting batch is not validated", sequence=row.header.sequence, reason=str(error))
+            log.error("a batch's records are not there", sequence=row.header.sequence, reason=str(error))
             return []
 
     def _drop_waiting(
@@ -307,13 +321,48 @@ class Intake:
         broken = BrokenChain(header.source, header.sequence, chain.head, header.previous)
         store.set_state(connection, header.head(), BatchState.BROKEN, str(broken))
 
-    def _quarantine(self, batch: SignedBatch, error: OracleError) -> None:
+    def _quarantine(self, batch: SignedBatch, error: OracleError) -> str | None:
+        """Keeps a batch that failed, as far as the allowance goes; why it is not kept, None where it is."""
         digest = Hash(keccak(batch.header.struct_hash() + keccak(batch.signature) + keccak(b"".join(batch.blobs))))
         _, secret = self.keys.unclaimed()
         kept = store.Quarantined(digest, seal(secret, digest, batch_to_json(batch)), error)
         now = self.chain.now()
         with self._writing, self.engine.begin() as connection:
-            store.add_quarantined(connection, kept, batch.header, now)
+            held = store.quarantine_bytes(connection, batch.header.source, error.slug)
+            fits = held + len(kept.sealed) <= QUARANTINE_LIMIT_BYTES
+            if fits or store.is_quarantined(connection, digest):
+                store.add_quarantined(connection, kept, batch.header, now)
+                return None
+        log.warning("quarantine full", source=batch.header.source, slug=error.slug, held_bytes=held)
+        return (
+            f"it was not kept: quarantine holds {held} of at most {QUARANTINE_LIMIT_BYTES} bytes of such batches; "
+            "have the operator look through GET /quarantine and release what is settled"
+        )
+
+
+def _meter_at(records: Sequence[Record | None], index: int) -> MeterId | None:
+    record = records[index] if index < len(records) else None
+    return None if record is None else meter_of(record)
+
+
+def _reason_of(findings: Sequence[Finding]) -> str | None:
+    return f"{len(findings)} of its readings do not stand, see `findings`" if findings else None
+
+
+def _log_findings(header: BatchHeader, findings: Sequence[Finding]) -> None:
+    """Each of the first, then how many there are."""
+    for finding in findings[:LOGGED_FINDINGS]:
+        log.warning(
+            "reading overlaid",
+            source=header.source,
+            sequence=header.sequence,
+            leaf=finding.index,
+            meter=None if finding.meter is None else finding.meter.hex(),
+            reason=finding.name,
+            remedy=finding.remedy,
+        )
+    if findings:
+        log.warning("readings overlaid", source=header.source, sequence=header.sequence, count=len(findings))
 
 
 def adopt(connection: Connection, source: int, on_chain: ChainHead) -> None:

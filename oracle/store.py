@@ -8,10 +8,11 @@ from enum import StrEnum
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.sql import Select
 
 from contracts.wire.ids import Hash, KeyId, MeterId, SourceId
+from contracts.wire.leaf import DecisionReason
 from contracts.wire.sealed import SealError, seal, unseal
 from contracts.wire.typed_data import BatchHeader
 from oracle import schema as t
@@ -220,9 +221,33 @@ class Quarantined:
     error: OracleError
 
 
+UNPROVEN = ("unknown-source", "source-revoked", "wrong-signature")
+"""Faults of batches that anybody may have sent in a source's name: these share one allowance."""
+QUARANTINE_ROW_BYTES = 1024
+"""What a row weighs beside its body, generously."""
+
+
+def quarantine_bytes(connection: Connection, source: int, slug: str) -> int:
+    """What is kept on the allowance that a source's batch with this fault would go on."""
+    q = t.quarantine.c
+    mine = q.slug.in_(UNPROVEN) if slug in UNPROVEN else and_(q.source == source, q.slug.not_in(UNPROVEN))
+    weight = func.coalesce(func.sum(func.length(q.sealed) + QUARANTINE_ROW_BYTES), 0)
+    return int(connection.execute(select(weight).where(mine)).scalar_one())
+
+
+def is_quarantined(connection: Connection, digest: Hash) -> bool:
+    """Whether these very bytes are kept."""
+    return connection.execute(select(t.quarantine.c.id).where(t.quarantine.c.digest == digest)).first() is not None
+
+
+def release_quarantined(connection: Connection, digest: Hash) -> bool:
+    """Lets go of a quarantined batch; whether it was there."""
+    return connection.execute(delete(t.quarantine).where(t.quarantine.c.digest == digest)).rowcount > 0
+
+
 def add_quarantined(connection: Connection, batch: Quarantined, header: BatchHeader, received_at: int) -> None:
     """Keeps a quarantined batch; the same again changes nothing."""
-    if connection.execute(select(t.quarantine.c.id).where(t.quarantine.c.digest == batch.digest)).first() is None:
+    if not is_quarantined(connection, batch.digest):
         connection.execute(
             insert(t.quarantine).values(
                 digest=batch.digest,
@@ -237,10 +262,11 @@ def add_quarantined(connection: Connection, batch: Quarantined, header: BatchHea
         )
 
 
-def quarantined(connection: Connection) -> list[Row[tuple[object, ...]]]:
-    """Everything in quarantine but the bodies, in order of arrival."""
+def quarantined(connection: Connection, after: int = 0, limit: int = 1000) -> list[Row[tuple[object, ...]]]:
+    """What is in quarantine but the bodies, in order of arrival: at most ``limit`` after the one numbered ``after``."""
     columns = [column for column in t.quarantine.c if column.name != "sealed"]
-    return list(connection.execute(select(*columns).order_by(t.quarantine.c.id)))
+    query = select(*columns).where(t.quarantine.c.id > after).order_by(t.quarantine.c.id).limit(limit)
+    return list(connection.execute(query))
 
 
 def quarantined_at(connection: Connection, source: int, sequence: int) -> Row[tuple[object, ...]] | None:
@@ -326,6 +352,13 @@ def add_decisions(connection: Connection, rows: Sequence[Mapping[str, object]]) 
     """Keeps decisions until they are batched."""
     if rows:
         connection.execute(insert(t.decisions), [dict(row) for row in rows])
+
+
+def findings_of(connection: Connection, head: bytes) -> list[tuple[int, DecisionReason]]:
+    """Leaves of a batch that were overlaid, and why, in their order."""
+    d = t.decisions.c
+    query = select(d.overlaid_index, d.reason).where(d.overlaid_head == head).order_by(d.overlaid_index)
+    return [(row.overlaid_index, DecisionReason(row.reason)) for row in connection.execute(query)]
 
 
 def pending_decisions(connection: Connection, limit: int) -> list[SealedLeaf]:

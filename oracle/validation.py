@@ -27,6 +27,20 @@ CLOCK_TOLERANCE_S = 15 * 60
 """How far a reading may be ahead of the chain's clock: what clocks of concentrators are allowed to drift."""
 
 
+REMEDIES = {
+    DecisionReason.DECREASING: "check the counter; send it again in the next batch, corrected, or with the flag of a "
+    "rollover or of a replaced meter",
+    DecisionReason.JUMP: "two values came for one moment and the lower stands; if the other is right, have the "
+    "operator correct it under an act",
+    DecisionReason.FUTURE: "set the clock of the meter or of its concentrator, and send the reading again in a later "
+    "batch once its time has come",
+    DecisionReason.GAP: "send what is missing in the next batch",
+    DecisionReason.UNKNOWN_METER: "have the operator bind the meter to an account, then send its readings again in a "
+    "new batch",
+}
+"""What is to be done about a reading that does not stand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A leaf that cannot stand: why, and what stands instead (None: nothing)."""
@@ -35,6 +49,16 @@ class Finding:
     meter: MeterId | None
     reason: DecisionReason
     instead: RegisterReading | Profile | None = None
+
+    @property
+    def name(self) -> str:
+        """The reason in words, as docs/oracle.md lists it."""
+        return self.reason.name.lower().replace("_", " ")
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return REMEDIES[self.reason]
 
 
 def validate(
