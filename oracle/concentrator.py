@@ -63,6 +63,8 @@ class Concentrator:
         self._client = client
         self._key = key
         self._compared = False
+        self.postponed: str | None = None
+        """Why the oracle did not take a batch when it was last sent, where it is to be sent again later."""
 
     def append(self, item: str, records: Sequence[Record], document: Hash = NO_HASH) -> list[BatchHeader]:
         """Keeps readings as the next batches; ``item`` names them, and the same item again changes nothing."""
@@ -80,6 +82,7 @@ class Concentrator:
         if not self._compared:
             self.compare()
         taken = 0
+        self.postponed = None
         try:
             while outgoing := self._outbox.unsent():
                 for out in outgoing:
@@ -107,6 +110,7 @@ class Concentrator:
         except Refused as refused:
             if refused.slug in _LATER:
                 log.warning("batch is sent again later", sequence=header.sequence, reason=str(refused))
+                self.postponed = str(refused)
                 return _Answer.LATER
             if refused.slug in _RESYNC and self._resume(strictly=True):
                 return _Answer.MOVED

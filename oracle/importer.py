@@ -19,13 +19,43 @@ from contracts.wire.canonical import content_hash
 from contracts.wire.ids import Hash, MeterId, SourceId
 from contracts.wire.leaf import Profile, Quality
 from contracts.wire.units import Unit
+from oracle.batch import MAX_BODY_BYTES
 from oracle.client import OracleClient
 from oracle.concentrator import Concentrator
 from oracle.outbox import Outbox
 from oracle.sources.maket80020 import STEP_S, Maket80020, NotMaket80020, read_maket80020
 from oracle.sources.sgsc import CustomerDay, is_sgsc, read_sgsc
+from oracle.validation import CLOCK_TOLERANCE_S
 
 MOSCOW = ZoneInfo("Europe/Moscow")
+
+
+class FileTooLarge(ValueError):
+    """A file longer than the oracle keeps as a document."""
+
+    def __init__(self, file: str, limit_bytes: int) -> None:
+        super().__init__(f"{file}: more than {limit_bytes} bytes, which is all that is read; split the file")
+        self.file = file
+        self.limit_bytes = limit_bytes
+
+
+class FileFromFuture(ValueError):
+    """A file that tells of time that has not come, by the chain's clock."""
+
+    def __init__(self, file: str, point: str, end: int, now: int) -> None:
+        super().__init__(
+            f"{file}: point {point} has intervals up to {end}, the chain's time is {now}; check the file's days and "
+            "--zone, or import it again once they are past; nothing of it was taken"
+        )
+        self.file, self.point, self.end, self.now = file, point, end, now
+
+
+class NotTakenYet(Exception):
+    """The file is signed and kept, but the oracle does not take its batches now."""
+
+    def __init__(self, file: str, left: int, reason: str) -> None:
+        super().__init__(f"{file}: {left} batches are kept and not taken yet: {reason}; then import the file again")
+        self.file, self.left, self.reason = file, left, reason
 
 
 class AlreadyImported(Exception):
@@ -68,8 +98,11 @@ def meter_of_point(secret: bytes, system: str, point: str) -> MeterId:
 
 
 def read_import(path: Path, secret: bytes, zone: ZoneInfo = MOSCOW) -> ImportFile:
-    """Reads a file of any known format. Raises Maket80020Error, SgscError, OSError; a faulty file is refused whole."""
-    data = path.read_bytes()
+    """Reads a file of any known format. A faulty file is refused whole.
+
+    Raises Maket80020Error, SgscError, FileTooLarge, OSError.
+    """
+    data = _read_bounded(path)
     if is_sgsc(data):
         return _of_sgsc(path.name, data, secret)
     if data.lstrip()[:1] != b"<":
@@ -77,13 +110,30 @@ def read_import(path: Path, secret: bytes, zone: ZoneInfo = MOSCOW) -> ImportFil
     return _of_maket(read_maket80020(data, path.name, zone), data, secret)
 
 
+def _check_past(file: ImportFile, now: int) -> None:
+    """Before anything is signed: a batch of the future would hold up the importer's chain until its time."""
+    points = {channel.meter: channel.point for channel in file.channels}
+    for record in file.records:
+        if record.end > now + CLOCK_TOLERANCE_S:
+            raise FileFromFuture(file.file, points[record.meter], record.end, now)
+
+
+def _read_bounded(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(MAX_BODY_BYTES + 1)
+    if len(data) > MAX_BODY_BYTES:
+        raise FileTooLarge(path.name, MAX_BODY_BYTES)
+    return data
+
+
 def import_file(
     file: ImportFile, source: SourceId, concentrator: Concentrator, outbox: Outbox, client: OracleClient
 ) -> int:
     """Hands a file and its batches to the oracle; how many batches were sent. May be killed and run again.
 
-    Raises AlreadyImported, Refused, OracleUnreachable.
+    Raises FileFromFuture, AlreadyImported, NotTakenYet, Refused, OracleUnreachable.
     """
+    _check_past(file, client.standing(source).chain_time)
     item = f"document {file.document.hex()}"
     if not outbox.items(item):
         before = client.batches_of_document(file.document, source)
@@ -92,6 +142,8 @@ def import_file(
     client.put_document(file.document, file.data)
     concentrator.append(item, file.records, file.document)
     sent = concentrator.send()
+    if left := outbox.unsent():
+        raise NotTakenYet(file.file, len(left), concentrator.postponed or "the oracle gave no reason")
     if not sent:
         raise AlreadyImported(file.file, file.document, client.batches_of_document(file.document, source))
     return sent

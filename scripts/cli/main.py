@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
+import structlog
 import typer
 from typer._click.exceptions import ClickException
 
-from scripts.cli import bench, bill, demo, fsck, oracle, pay, statement, subsidy, up
+from scripts.cli import bench, bill, demo, erase, fsck, oracle, pay, statement, subsidy, up
 from scripts.cli.console import fail
 
 _cli = typer.Typer(
@@ -26,11 +27,13 @@ _cli.add_typer(pay.group, name="pay")
 _cli.add_typer(subsidy.group, name="subsidy")
 _cli.command("statement")(statement.statement)
 _cli.command("fsck")(fsck.fsck)
+_cli.command("erase")(erase.erase)
 _cli.command("bench")(bench.bench)
 
 
 def app() -> int:
     """Runs the command line; returns the exit code: 0 only when all is well."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # the output is the command's own
     try:
         code = _cli(standalone_mode=False)
     except typer.Abort:

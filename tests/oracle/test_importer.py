@@ -19,7 +19,7 @@ from contracts.wire.leaf import Profile, split_reading_blob
 from contracts.wire.sealed import unseal
 from oracle.client import OracleClient
 from oracle.concentrator import Concentrator, read_key
-from oracle.importer import AlreadyImported, ImportFile, import_file, meter_of_point, read_import
+from oracle.importer import AlreadyImported, FileTooLarge, ImportFile, import_file, meter_of_point, read_import
 from oracle.outbox import Outbox
 from oracle.sources.maket80020 import NotMaket80020
 from tests.oracle.anvil import RealTown, until
@@ -134,6 +134,14 @@ def test_points_that_nobody_bound_are_overlaid_as_unknown(importer: Importer) ->
     importer.run(file)
     importer.anchored(1)
     assert importer.decisions() - before == len(file.channels)
+
+
+def test_a_file_longer_than_a_document_is_refused_without_reading_on(tmp_path: Path) -> None:
+    path = tmp_path / "long.xml"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # a terabyte of zeros that takes no room
+    with pytest.raises(FileTooLarge, match=r"long\.xml: more than 33554432 bytes.*split the file"):
+        read_import(path, SECRET)
 
 
 def test_a_file_of_no_known_format_is_refused(tmp_path: Path) -> None:

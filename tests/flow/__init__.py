@@ -1,0 +1,1 @@
+"""The whole way of the data, from a file to a bill."""
