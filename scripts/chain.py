@@ -16,6 +16,9 @@ from scripts.processes import Spec
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAIN_ID = 31337
+STATES_KEPT = 20
+"""Blocks whose whole state Anvil keeps for questions about the past and for reorgs: each takes 14 MB in a
+town of a thousand accounts, and nothing asks for more than the depth of finality, 12."""
 
 
 class AnvilMissing(RuntimeError):
@@ -61,6 +64,7 @@ def anvil(settings: ChainSettings) -> Spec:
         *("--gas-limit", "120000000"),
         *("--timestamp", str(settings.starts_at)),
         *("--accounts", "1"),
+        *("--prune-history", str(STATES_KEPT)),
         "--quiet",
     ]
     if settings.state is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import tempfile
 import threading
@@ -73,7 +74,7 @@ class _PeakMemory:
 
     def _pids(self) -> list[Path]:
         home = str(self._home).encode()
-        return [path for path in Path("/proc").glob("[0-9]*") if home in _read(path / "cmdline") or _is_anvil(path)]
+        return [path for path in Path("/proc").glob("[0-9]*") if home in _read(path / "cmdline") or _is_own_anvil(path)]
 
     def _note(self, pid: Path) -> None:
         words = _read(pid / "cmdline").split(b"\0")
@@ -84,8 +85,10 @@ class _PeakMemory:
                 self.by_process[name] = round(max(peak_mb, self.by_process.get(name, 0.0)), 1)
 
 
-def _is_anvil(pid: Path) -> bool:
-    return Path(_read(pid / "cmdline").split(b"\0")[0].decode(errors="replace")).name == "anvil"
+def _is_own_anvil(pid: Path) -> bool:
+    """The chain of this town: its command line does not name the home."""
+    name = Path(_read(pid / "cmdline").split(b"\0")[0].decode(errors="replace")).name
+    return name == "anvil" and f"PPid:\t{os.getpid()}\n".encode() in _read(pid / "status")
 
 
 def _read(path: Path) -> bytes:
