@@ -29,6 +29,7 @@ from contracts.wire.structs import UsedHead
 from ledger.queries import Ledger
 
 _log = structlog.get_logger()
+ERASED = "its key was destroyed; open a new account for who lives there now"
 
 
 class NothingToBill(Exception):
@@ -103,7 +104,7 @@ class Preparer:
     def _title(self, account: Account, period: Period, revision: int, charges: _Charges) -> Title | None:
         secret = self._keyring.secret(account.key_id)
         if secret is None:
-            charges.problems[account.account] = "its key was destroyed; close the account"
+            charges.problems[account.account] = ERASED
             return None
         return Title(account.account, period, revision, account.key_id, secret)
 
@@ -165,11 +166,13 @@ class Preparer:
         A bill on which nothing has moved is replaced; to any other a debit or a credit note is added.
         """
         heads = tuple(self._ledger.heads_to_bill())
-        accounts = self._accounts.accounts(request.accounts)
-        known = {a.account for a in accounts}
+        found = self._accounts.accounts(request.accounts)
+        known = {a.account for a in found}
+        keys = self._keyring.secrets(a.key_id for a in found)
+        accounts = [a for a in found if keys.get(a.key_id) is not None]
         problems = {name: "no such account; open it first" for name in request.accounts if name not in known}
         charges, version = self._charge(request.period, accounts, heads)
-        problems |= charges.problems
+        problems |= {a.account: ERASED for a in found if keys.get(a.key_id) is None} | charges.problems
         leaves = self._runs.of_accounts([a.account for a in accounts], request.period)
         revisions = self._runs.next_revisions((a.account for a in accounts), request.period)
         drafts: list[Draft] = []

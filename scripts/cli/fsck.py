@@ -35,10 +35,13 @@ def fsck(
     if as_json:
         differences = [str(difference) for difference in found.differences]
         alarms = list(found.alarms)
-        show_json({"equal": equal, "differences": differences, "against_chain": wrong, "alarms": alarms})
+        erased = {"leaves_erased": found.leaves_erased}
+        show_json({"equal": equal, "differences": differences, "against_chain": wrong, "alarms": alarms, **erased})
     else:
         for line in (*map(str, found.differences), *wrong, *found.alarms):
             out.print(line, highlight=False, markup=False, soft_wrap=True)
+        if found.leaves_erased:
+            out.print(f"{found.leaves_erased} leaves are erased under an act: neither tampered nor verified")
         out.print("the ledger equals its rebuild" if equal else "the ledger is NOT what the chain and the files say")
         if found.alarms:
             out.print(f"{len(found.alarms)} alarms: records are missing, altered or at odds")

@@ -1,0 +1,67 @@
+"""Erasing an account from billing: its files' leaves, and the rows that tell of it without its key.
+
+Sealed rows stay as they are, unreadable; the account's number, its house and its places in runs stay, since sums and
+proofs stand on them. It is closed, so that nobody bills it again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, delete, select, update
+
+from billing.requests import GrantsRequest
+from billing.schema import accounts, inbox, meters, residents, runs
+from billing.store import dump, load
+from contracts.client.erasing import Sign, erase_in_files
+from contracts.client.files import FileStore
+from contracts.wire.ids import KeyId
+
+_ERASED = "erased"
+"""What stands in the place of a decision's words and of the reason why an account was not billed."""
+
+
+def erase(engine: Engine, files: FileStore, account: str, key: KeyId, sign: Sign, *, at: int) -> Counter[str]:
+    """Takes out what is left readable of an account whose ``key`` was destroyed; ``at`` is seconds UTC.
+
+    Gives what was taken, by kind. The same again changes nothing.
+    """
+    done = erase_in_files(files, ["bills", "grants"], key, sign)
+    with engine.execution_options(writes=True).begin() as connection:
+        gone = connection.execute(delete(residents).where(residents.c.account == account)).rowcount
+        done["residents"] += gone
+        done["meters"] += connection.execute(delete(meters).where(meters.c.account == account)).rowcount
+        closed = datetime.fromtimestamp(at, UTC).date().isoformat()
+        still_open = (accounts.c.account == account) & accounts.c.closed.is_(None)
+        connection.execute(update(accounts).where(still_open).values(closed=closed))
+        done["decisions"] += _forget_decisions(connection, account)
+        done["problems"] += _forget_problems(connection, account)
+    return +done
+
+
+def _forget_decisions(connection: Connection, account: str) -> int:
+    """Requests for grants hold each decision's words as they came."""
+    forgotten = 0
+    query = select(inbox.c.id, inbox.c.payload).where(inbox.c.kind == GrantsRequest.kind)
+    for row in connection.execute(query).all():
+        payload = load(row.payload)
+        hits = [g for g in payload["grants"] if g["account"] == account and g["decision"] != _ERASED]
+        for grant in hits:
+            grant["decision"] = _ERASED
+        if hits:
+            connection.execute(update(inbox).where(inbox.c.id == row.id).values(payload=dump(payload)))
+            forgotten += len(hits)
+    return forgotten
+
+
+def _forget_problems(connection: Connection, account: str) -> int:
+    """Why a run left the account out may say what its meter showed."""
+    forgotten = 0
+    for row in connection.execute(select(runs.c.id, runs.c.problems)).all():
+        problems = load(row.problems)
+        if problems.get(account, _ERASED) != _ERASED:
+            problems[account] = _ERASED
+            connection.execute(update(runs).where(runs.c.id == row.id).values(problems=dump(problems)))
+            forgotten += 1
+    return forgotten
