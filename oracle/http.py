@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 
 from contracts.wire.canonical import content_hash
 from contracts.wire.ids import Hash
-from oracle import store
+from oracle import quarantine, store
 from oracle.batch import MAX_BODY_BYTES, NO_BATCH, batch_from_json, header_to_json, json_of, signature_from_json
 from oracle.batch_files import DOCUMENTS, READINGS
 from oracle.errors import OracleError, UnknownSource
@@ -115,7 +115,7 @@ def make_app(intake: Intake, token: str, reset: Resetter) -> FastAPI:
     def release_quarantined(digest: str, authorization: Annotated[str | None, Header()] = None) -> dict[str, object]:
         entitled(authorization, "the quarantine")
         with intake.engine.begin() as connection:
-            if not store.release_quarantined(connection, _hash(digest)):
+            if not quarantine.release(connection, _hash(digest)):
                 raise NotFound(f"quarantined batch {digest}")
         return {"released": digest}
 
@@ -162,7 +162,7 @@ def batch_json(intake: Intake, source: int, sequence: int, with_meters: bool) ->
     """What is known of a batch; of a quarantined one its reason. Raises NotFound."""
     with intake.engine.begin() as connection:
         row = store.latest_at(connection, source, sequence)
-        kept = store.quarantined_at(connection, source, sequence) if row is None else None
+        kept = quarantine.latest_at(connection, source, sequence) if row is None else None
     if row is not None:
         return {
             "header": header_to_json(row.header),
@@ -205,7 +205,7 @@ def head_json(intake: Intake, source: int) -> dict[str, object]:
 def quarantine_json(intake: Intake, after: int, limit: int) -> dict[str, object]:
     """A page of what stands in quarantine, each with its reason; ``next`` is the ``after`` of the page that follows."""
     with intake.engine.begin() as connection:
-        rows = store.quarantined(connection, after, limit)
+        rows = quarantine.page(connection, after, limit)
     batches = [
         {
             "digest": "0x" + bytes(row.digest).hex(),

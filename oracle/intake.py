@@ -20,7 +20,7 @@ from contracts.wire.leaf import Decision, Record, RegisterReading
 from contracts.wire.merkle import leaf_hash
 from contracts.wire.sealed import seal
 from contracts.wire.typed_data import BatchHeader, SignatureError
-from oracle import store
+from oracle import quarantine, store
 from oracle.batch import (
     NO_BATCH,
     ChainHead,
@@ -325,13 +325,13 @@ class Intake:
         """Keeps a batch that failed, as far as the allowance goes; why it is not kept, None where it is."""
         digest = Hash(keccak(batch.header.struct_hash() + keccak(batch.signature) + keccak(b"".join(batch.blobs))))
         _, secret = self.keys.unclaimed()
-        kept = store.Quarantined(digest, seal(secret, digest, batch_to_json(batch)), error)
+        kept = quarantine.Quarantined(digest, seal(secret, digest, batch_to_json(batch)), error)
         now = self.chain.now()
         with self._writing, self.engine.begin() as connection:
-            held = store.quarantine_bytes(connection, batch.header.source, error.slug)
+            held = quarantine.bytes_kept(connection, batch.header.source, error.slug)
             fits = held + len(kept.sealed) <= QUARANTINE_LIMIT_BYTES
-            if fits or store.is_quarantined(connection, digest):
-                store.add_quarantined(connection, kept, batch.header, now)
+            if fits or quarantine.is_kept(connection, digest):
+                quarantine.add(connection, kept, batch.header, now)
                 return None
         log.warning("quarantine full", source=batch.header.source, slug=error.slug, held_bytes=held)
         return (

@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.sql import Select
 
 from contracts.wire.ids import Hash, KeyId, MeterId, SourceId
@@ -17,7 +17,6 @@ from contracts.wire.sealed import SealError, seal, unseal
 from contracts.wire.typed_data import BatchHeader
 from oracle import schema as t
 from oracle.batch import ChainHead
-from oracle.errors import OracleError
 from oracle.keys import SealingKey
 from oracle.windows import Window
 
@@ -210,69 +209,6 @@ def abandon_before(connection: Connection, source: int, epoch: int) -> None:
             reason=f"epoch {epoch} was declared before it was anchored; send its readings again in that epoch",
         )
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """A batch that failed: its body sealed as unclaimed, under the digest that stands for all its bytes."""
-
-    digest: Hash
-    sealed: bytes
-    error: OracleError
-
-
-UNPROVEN = ("unknown-source", "source-revoked", "wrong-signature")
-"""Faults of batches that anybody may have sent in a source's name: these share one allowance."""
-QUARANTINE_ROW_BYTES = 1024
-"""What a row weighs beside its body, generously."""
-
-
-def quarantine_bytes(connection: Connection, source: int, slug: str) -> int:
-    """What is kept on the allowance that a source's batch with this fault would go on."""
-    q = t.quarantine.c
-    mine = q.slug.in_(UNPROVEN) if slug in UNPROVEN else and_(q.source == source, q.slug.not_in(UNPROVEN))
-    weight = func.coalesce(func.sum(func.length(q.sealed) + QUARANTINE_ROW_BYTES), 0)
-    return int(connection.execute(select(weight).where(mine)).scalar_one())
-
-
-def is_quarantined(connection: Connection, digest: Hash) -> bool:
-    """Whether these very bytes are kept."""
-    return connection.execute(select(t.quarantine.c.id).where(t.quarantine.c.digest == digest)).first() is not None
-
-
-def release_quarantined(connection: Connection, digest: Hash) -> bool:
-    """Lets go of a quarantined batch; whether it was there."""
-    return connection.execute(delete(t.quarantine).where(t.quarantine.c.digest == digest)).rowcount > 0
-
-
-def add_quarantined(connection: Connection, batch: Quarantined, header: BatchHeader, received_at: int) -> None:
-    """Keeps a quarantined batch; the same again changes nothing."""
-    if not is_quarantined(connection, batch.digest):
-        connection.execute(
-            insert(t.quarantine).values(
-                digest=batch.digest,
-                source=header.source,
-                sequence=header.sequence,
-                root=header.root,
-                slug=batch.error.slug,
-                reason=str(batch.error),
-                sealed=batch.sealed,
-                received_at=received_at,
-            )
-        )
-
-
-def quarantined(connection: Connection, after: int = 0, limit: int = 1000) -> list[Row[tuple[object, ...]]]:
-    """What is in quarantine but the bodies, in order of arrival: at most ``limit`` after the one numbered ``after``."""
-    columns = [column for column in t.quarantine.c if column.name != "sealed"]
-    query = select(*columns).where(t.quarantine.c.id > after).order_by(t.quarantine.c.id).limit(limit)
-    return list(connection.execute(query))
-
-
-def quarantined_at(connection: Connection, source: int, sequence: int) -> Row[tuple[object, ...]] | None:
-    """The last quarantined batch under a source's sequence."""
-    query = select(t.quarantine).where(t.quarantine.c.source == source, t.quarantine.c.sequence == sequence)
-    return connection.execute(query.order_by(t.quarantine.c.id.desc()).limit(1)).first()
 
 
 def add_equivocation(connection: Connection, first: BatchHeader, second: BatchHeader) -> None:

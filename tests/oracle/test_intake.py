@@ -13,8 +13,8 @@ from contracts.wire.ids import Hash, MeterId, SourceClass
 from contracts.wire.leaf import DecisionReason, Record, split_reading_blob
 from contracts.wire.sealed import SealError, unseal
 from contracts.wire.typed_data import address_of
+from oracle import quarantine, store
 from oracle import schema as t
-from oracle import store
 from oracle.batch import NO_BATCH, ChainHead, SignedBatch, batch_from_json, batch_to_json
 from oracle.errors import (
     BadLeaf,
@@ -52,7 +52,7 @@ def states(intake: Intake) -> dict[str, int]:
 
 def quarantined(intake: Intake) -> list[str]:
     with intake.engine.begin() as connection:
-        return [row.slug for row in store.quarantined(connection)]
+        return [row.slug for row in quarantine.page(connection)]
 
 
 def decisions(intake: Intake) -> list[tuple[bytes, int, DecisionReason]]:

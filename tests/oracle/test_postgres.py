@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from contracts.client.files import FileStore
 from contracts.wire.ids import MeterId
+from oracle import quarantine, store
 from oracle import schema as t
-from oracle import store
 from oracle.batch import NO_BATCH
 from oracle.errors import Equivocation, WrongSignature
 from oracle.inbox import ManualReadings
@@ -63,7 +63,7 @@ def _state(intake: Intake) -> dict[str, object]:
             "batches": [tuple(row) for row in rows],
             "decisions": [tuple(row) for row in judged],
             "chain": store.chain_of(connection, 1),
-            "quarantine": [(row.slug, row.reason) for row in store.quarantined(connection)],
+            "quarantine": [(row.slug, row.reason) for row in quarantine.page(connection)],
             "equivocations": len(store.unreported_equivocations(connection)),
             "pending": len(store.pending_decisions(connection, 99)),
             "manual": len(store.pending_manual(connection, 99)),
