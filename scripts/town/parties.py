@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import create_engine
 
 from contracts.client.deployments import Deployment
+from contracts.client.private import private_file
 from contracts.client.rpc import Rpc
 from contracts.client.sender import Outcome, Sender
 from contracts.wire.ids import Address
@@ -71,7 +72,8 @@ class Parties:
 
     def _sender(self, party: str) -> Sender:
         if party not in self._senders:
-            engine = create_engine(f"sqlite:///{self._home.folder('parties') / (party + '.db')}")
+            path = private_file(self._home.folder("parties") / f"{party}.db")
+            engine = create_engine(f"sqlite:///{path}")
             self._senders[party] = Sender(engine, self._rpc, self._deployment.chain_id, self._home.key(party))
         return self._senders[party]
 
