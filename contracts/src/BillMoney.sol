@@ -24,9 +24,12 @@ abstract contract BillMoney is ISettlement {
         bool made;
     }
 
+    // Immutables are written as constants are.
+    // slither-disable-start naming-convention
     IRegistry public immutable REGISTRY;
     IChargeBook public immutable CHARGES;
     IRouble public immutable ROUBLE;
+    // slither-disable-end naming-convention
 
     // slot 0: read together for every payment
     address internal _payoutTable;
@@ -58,6 +61,8 @@ abstract contract BillMoney is ISettlement {
     /// @dev Checks a bill against its run and its own layout.
     function _prove(ProvenBill calldata bill) internal view returns (BillKey key, BillState state) {
         key = Bill.key(bill.run, bill.index);
+        // A call for each, to our own contract, which calls nobody back.
+        // slither-disable-next-line calls-loop
         state = CHARGES.proveBill(bill.run, bill.index, Merkle.leafHash(bill.blob), bill.proof);
         require(Bill.wellFormed(bill.blob), Settlement_BadBill(key));
     }
@@ -65,6 +70,8 @@ abstract contract BillMoney is ISettlement {
     /// @dev A word a supplier, from the payout table; see `Payees`. Nothing is settled during a pause.
     function _payees() internal view returns (uint256[] memory) {
         uint40 until = _pausedUntil;
+        // Hours and days are counted here: the seconds a validator can choose change nothing.
+        // slither-disable-next-line timestamp
         require(block.timestamp >= until, Settlement_Paused(until));
         return abi.decode(_payoutTable.code, (uint256[]));
     }
@@ -113,6 +120,8 @@ abstract contract BillMoney is ISettlement {
             uint256 left = _openOn(key, blob, i);
             if (left == 0) continue;
             openSum += left;
+            // Of the pair only one is needed here.
+            // slither-disable-next-line unused-return
             (uint256 supplier,) = Bill.line(blob, i);
             if (payees.canPay(supplier)) {
                 open[i] = left;
@@ -128,6 +137,8 @@ abstract contract BillMoney is ISettlement {
         returns (bytes memory legs)
     {
         for (uint256 i = 0; i < parts.length; ++i) {
+            // Of the pair only one is needed here.
+            // slither-disable-next-line unused-return
             (uint256 supplier,) = Bill.line(blob, i);
             if (parts[i] != 0) {
                 _records[key][i].paid += uint48(parts[i]);
@@ -143,6 +154,8 @@ abstract contract BillMoney is ISettlement {
         for (uint256 i = 0; i < count; ++i) {
             (uint256 line, uint256 amount, bytes32 id) = Bill.credit(blob, i);
             require(line < Bill.lineCount(blob), Settlement_BadBill(key));
+            // Of the pair only one is needed here.
+            // slither-disable-next-line unused-return
             (uint256 supplier,) = Bill.line(blob, line);
             Prepayment storage prepayment = _prepayments[id];
             if (SupplierId.unwrap(prepayment.supplier) != supplier) continue;
@@ -161,6 +174,8 @@ abstract contract BillMoney is ISettlement {
 
     /// @dev What is open on a line of a bill that is open or partial.
     function _openOn(BillKey key, bytes calldata blob, uint256 line) internal view returns (uint256) {
+        // Of the pair only one is needed here.
+        // slither-disable-next-line unused-return
         (, uint256 amount) = Bill.line(blob, line);
         LineRecord storage record = _records[key][line];
         return amount - record.paid - record.granted - record.netted - record.writtenOff;

@@ -26,10 +26,13 @@ contract ChargeBook is IChargeBook, AccessManaged {
     /// @dev Two bits a bill: 128 bills a word.
     uint256 private constant BILLS_PER_WORD_BITS = 7;
 
+    // Immutables are written as constants are.
+    // slither-disable-start naming-convention
     IReadingAnchor public immutable ANCHOR;
     ITariffBook public immutable TARIFFS;
     address public immutable SETTLEMENT;
     uint40 public immutable ACTIVATION_DELAY;
+    // slither-disable-end naming-convention
 
     /// @inheritdoc IChargeBook
     uint32 public runCount;
@@ -46,6 +49,8 @@ contract ChargeBook is IChargeBook, AccessManaged {
     ) AccessManaged(authority) {
         ANCHOR = anchor;
         TARIFFS = tariffs;
+        // The Settlement is deployed later, at an address known before; the deployment checks it.
+        // slither-disable-next-line missing-zero-check
         SETTLEMENT = settlement;
         ACTIVATION_DELAY = activationDelay;
     }
@@ -84,6 +89,8 @@ contract ChargeBook is IChargeBook, AccessManaged {
     function activate(uint32 run, BillKey[] calldata superseded) external {
         Run storage proposed = _runs[run];
         require(proposed.state == RunState.Proposed, ChargeBook_RunNotProposed(run));
+        // Hours and days are counted here: the seconds a validator can choose change nothing.
+        // slither-disable-next-line timestamp
         require(block.timestamp >= proposed.activatableAt, ChargeBook_TooEarly(run, proposed.activatableAt));
         require(proposed.superseded == _hashKeys(superseded), ChargeBook_SupersededDiffer(run));
         proposed.state = RunState.Active;
@@ -99,6 +106,8 @@ contract ChargeBook is IChargeBook, AccessManaged {
 
     /// @inheritdoc IChargeBook
     function veto(uint32 run, bytes32 reason) external restricted {
+        // A state is compared, no moment: the detector follows a struct that holds one.
+        // slither-disable-next-line timestamp
         require(_runs[run].state == RunState.Proposed, ChargeBook_RunNotProposed(run));
         _runs[run].state = RunState.Vetoed;
         emit RunVetoed(run, reason);
@@ -233,6 +242,8 @@ contract ChargeBook is IChargeBook, AccessManaged {
     function _checkHeads(UsedHead[] calldata heads) private view {
         for (uint256 i = 0; i < heads.length; ++i) {
             UsedHead calldata used = heads[i];
+            // A call for each, to our own contract, which calls nobody back.
+            // slither-disable-next-line calls-loop
             Head memory head = ANCHOR.headOf(used.source);
             bool passed = used.epoch < head.epoch || (used.epoch == head.epoch && used.sequence < head.sequence);
             bool same = used.epoch == head.epoch && used.sequence == head.sequence && used.hash == head.hash;

@@ -21,7 +21,10 @@ contract ReadingAnchor is IReadingAnchor, AccessManaged, EIP712 {
     /// @notice How far ahead of the block a batch may end: a concentrator's clock may be off by this much.
     uint40 public constant CLOCK_TOLERANCE = 15 minutes;
 
+    // Immutables are written as constants are.
+    // slither-disable-start naming-convention
     IRegistry public immutable REGISTRY;
+    // slither-disable-end naming-convention
 
     mapping(uint32 source => Head) private _heads;
 
@@ -48,6 +51,8 @@ contract ReadingAnchor is IReadingAnchor, AccessManaged, EIP712 {
             header.periodStart <= header.periodEnd,
             ReadingAnchor_PeriodReversed(source, header.periodStart, header.periodEnd)
         );
+        // A validator can move this moment by seconds, and gains nothing by it.
+        // slither-disable-next-line timestamp
         require(
             header.periodEnd <= block.timestamp + CLOCK_TOLERANCE,
             ReadingAnchor_PeriodInFuture(source, header.periodEnd)
@@ -82,6 +87,8 @@ contract ReadingAnchor is IReadingAnchor, AccessManaged, EIP712 {
         bytes32 structHash = keccak256(abi.encode(RESET_TYPE, source, epoch, head.hash, reason));
         _requireSigned(_validKey(source), source, structHash, sourceSignature);
         address operator = ECDSA.recover(_hashTypedDataV4(structHash), operatorSignature);
+        // Of the pair only one is needed here.
+        // slither-disable-next-line unused-return
         (bool isOperator,) = IAccessManager(authority()).hasRole(Roles.OPERATOR, operator);
         require(isOperator, ReadingAnchor_NotOperator(operator));
         _heads[source] = Head({sequence: 0, epoch: epoch, hash: bytes24(structHash)});
@@ -142,6 +149,8 @@ contract ReadingAnchor is IReadingAnchor, AccessManaged, EIP712 {
     function _validKey(uint32 source) private view returns (address) {
         Source memory known = REGISTRY.source(source);
         require(known.key != address(0), ReadingAnchor_UnknownSource(source));
+        // A validator can move this moment by seconds, and gains nothing by it.
+        // slither-disable-next-line timestamp
         require(block.timestamp >= known.validFrom, ReadingAnchor_SourceNotYetValid(source, known.validFrom));
         require(known.revokedAt == 0, ReadingAnchor_SourceRevoked(source, known.revokedAt));
         return known.key;

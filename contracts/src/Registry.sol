@@ -39,10 +39,13 @@ contract Registry is IRegistry, AccessManaged {
     /// @dev Init code that returns what follows it: copies the code after its own 11 bytes and returns it.
     bytes11 private constant RETURN_REST = hex"600B5981380380925939F3";
 
+    // Immutables are written as constants are.
+    // slither-disable-start naming-convention
     uint40 public immutable PAYOUT_DELAY;
     uint40 public immutable KEY_DELAY;
     IRouble public immutable ROUBLE;
     ISettlement public immutable SETTLEMENT;
+    // slither-disable-end naming-convention
 
     /// @inheritdoc IRegistry
     address public payoutTable;
@@ -104,6 +107,8 @@ contract Registry is IRegistry, AccessManaged {
     /// @inheritdoc IRegistry
     function approvePayout(SupplierId supplier, address payout) external restricted {
         Change storage change = _payoutChanges[supplier];
+        // A state is compared, no moment: the detector follows a struct that holds one.
+        // slither-disable-next-line timestamp
         require(change.account != address(0), Registry_NoProposal(supplier));
         require(change.account == payout, Registry_PayoutDiffers(supplier, change.account, payout));
         require(change.executableAt == 0, Registry_AlreadyApproved(supplier));
@@ -262,6 +267,8 @@ contract Registry is IRegistry, AccessManaged {
     function _takeDue(Change storage change, SupplierId supplier) private returns (address account) {
         account = change.account;
         require(account != address(0) && change.executableAt != 0, Registry_NoProposal(supplier));
+        // Hours and days are counted here: the seconds a validator can choose change nothing.
+        // slither-disable-next-line timestamp
         require(block.timestamp >= change.executableAt, Registry_TooEarly(change.executableAt));
         change.account = address(0);
         change.executableAt = 0;
@@ -273,6 +280,8 @@ contract Registry is IRegistry, AccessManaged {
         uint256[] memory entries = new uint256[](uint256(supplierCount) + 1);
         for (uint16 i = 1; i <= supplierCount; ++i) {
             Supplier storage supplier = _suppliers[SupplierId.wrap(i)];
+            // A call for each, to our own contract, which calls nobody back.
+            // slither-disable-next-line calls-loop
             bool payable_ = supplier.active && !ROUBLE.isFrozen(supplier.payout);
             entries[i] = uint256(uint160(supplier.payout)) | (payable_ ? Payees.PAYABLE : 0);
         }

@@ -47,7 +47,10 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
     mapping(bytes32 deposit => bool) public deposited;
     mapping(address account => mapping(bytes32 redemption => bool)) public redeemed;
 
+    // Immutables are written as constants are.
+    // slither-disable-start naming-convention
     IRegistry public immutable REGISTRY;
+    // slither-disable-end naming-convention
 
     constructor(address authority, IRegistry registry) AccessManaged(authority) EIP712("Kopeck Rouble", "1") {
         REGISTRY = registry;
@@ -121,6 +124,8 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
         external
     {
         address payer = authorization.payer;
+        // A validator can move this moment by seconds, and gains nothing by it.
+        // slither-disable-next-line timestamp
         require(block.timestamp < authorization.validBefore, Rouble_Expired(authorization.validBefore));
         bytes32 digest = splitDigest(authorization, msg.sender, purpose);
         _requireSigned(payer, digest, authorization.signature);
@@ -162,6 +167,8 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
         bytes32 r,
         bytes32 s
     ) external {
+        // A validator can move this moment by seconds, and gains nothing by it.
+        // slither-disable-next-line timestamp
         require(block.timestamp <= deadline, Rouble_Expired(deadline));
         bytes32 structHash = keccak256(abi.encode(PERMIT_TYPE, owner, spender, value, _useNonce(owner), deadline));
         address signer = ECDSA.recover(_hashTypedDataV4(structHash), v, r, s);
@@ -227,6 +234,8 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
         return super.nonces(owner);
     }
 
+    // EIP-2612 gives the name.
+    // slither-disable-next-line naming-convention
     function DOMAIN_SEPARATOR() external view returns (bytes32) {
         return _domainSeparatorV4();
     }
@@ -317,6 +326,8 @@ contract Rouble is IRouble, AccessManaged, EIP712, Nonces {
         bytes32 nonce,
         bytes calldata signature
     ) private {
+        // A validator can move this moment by seconds, and gains nothing by it.
+        // slither-disable-next-line timestamp
         require(block.timestamp > validAfter, Rouble_NotYetValid(validAfter));
         require(block.timestamp < validBefore, Rouble_Expired(validBefore));
         require(!authorizationState[from][nonce], Rouble_AuthorizationAlreadyUsed(from, nonce));

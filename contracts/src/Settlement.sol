@@ -36,8 +36,11 @@ contract Settlement is BillMoney, AccessManaged {
     /// @dev Asks the ChargeBook to close a bill of a batch.
     uint256 private constant CLOSE = 1 << 32;
 
+    // Immutables are written as constants are.
+    // slither-disable-start naming-convention
     ISubsidyBook public immutable SUBSIDIES;
     bytes32 private immutable _ROUBLE_DOMAIN;
+    // slither-disable-end naming-convention
 
     /// @inheritdoc ISettlement
     mapping(address agent => mapping(bytes32 ref => bytes32 content)) public contentOf;
@@ -145,6 +148,8 @@ contract Settlement is BillMoney, AccessManaged {
             address granter = _grantWallets[key][line];
             require(wallet == granter, Settlement_WrongWallet(granter, wallet));
         }
+        // To our own contract, which calls nobody back.
+        // slither-disable-next-line reentrancy-events
         _closeNoteLine(note, line);
         if (state != BillState.Paid) _setByLines(bill, key);
         // Interaction
@@ -184,6 +189,8 @@ contract Settlement is BillMoney, AccessManaged {
 
     /// @inheritdoc ISettlement
     function pause(uint40 until) external restricted {
+        // Hours and days are counted here: the seconds a validator can choose change nothing.
+        // slither-disable-next-line timestamp
         require(until <= block.timestamp + LONGEST_PAUSE, Settlement_PauseTooLong(LONGEST_PAUSE));
         _pausedUntil = until;
         emit PausedUntil(until);
@@ -193,6 +200,8 @@ contract Settlement is BillMoney, AccessManaged {
     function setPayoutTable(address table) external {
         require(msg.sender == address(REGISTRY), Settlement_NotRegistry(msg.sender));
         // The Registry has the event.
+        // Only the Registry calls, with a table it just wrote.
+        // slither-disable-next-line missing-zero-check
         _payoutTable = table;
     }
 
@@ -211,9 +220,13 @@ contract Settlement is BillMoney, AccessManaged {
         // Check, effect
         BillState next;
         Leg[] memory legs;
+        // To our own contract, which calls nobody back.
+        // slither-disable-next-line reentrancy-events
         (total,, next, legs) = _payOne(bill, order.maximum, order.payer, digest);
         if (total == 0) emit BillSkipped(Bill.key(bill.run, bill.index), digest, next);
         // Interaction: even an order that finds its bill closed is checked and used up
+        // A call for each, to our own contract, which calls nobody back.
+        // slither-disable-next-line calls-loop
         ROUBLE.splitWithAuthorization(order, purpose, legs);
     }
 
@@ -230,17 +243,23 @@ contract Settlement is BillMoney, AccessManaged {
         uint256[] memory payees = _payees();
         if (Bill.isPlain(blob)) (legs, total) = payees.wholeLegs(blob);
         if (total != 0 && total <= maximum) {
+            // A call for each, to our own contract, which calls nobody back.
+            // slither-disable-next-line calls-loop,reentrancy-benign,reentrancy-events
             before = CHARGES.closeIfOpen(bill.run, bill.index, Merkle.leafHash(blob), bill.proof);
             if (before == BillState.Open) {
                 emit BillPaid(key, payer, ref, Bill.lines(blob), BillState.Paid);
                 return (total, before, BillState.Paid, legs);
             }
         } else {
+            // A call for each, to our own contract, which calls nobody back.
+            // slither-disable-next-line calls-loop
             before = CHARGES.proveBill(bill.run, bill.index, Merkle.leafHash(blob), bill.proof);
             _requirePayable(key, blob);
         }
         if (before >= BillState.Paid) return (0, before, before, new Leg[](0));
         (total, next) = _take(key, blob, before, maximum, payer, ref, payees);
+        // A call for each, to our own contract, which calls nobody back.
+        // slither-disable-next-line calls-loop
         CHARGES.setState(bill.run, bill.index, next);
         legs = payees.legsOf();
     }
@@ -257,6 +276,8 @@ contract Settlement is BillMoney, AccessManaged {
     ) private returns (uint256 total) {
         uint256[] memory pairs;
         (pairs, total) = _tryWhole(count, bills, payees);
+        // To our own contract, which calls nobody back.
+        // slither-disable-next-line reentrancy-events
         uint256[] memory others = CHARGES.closeManyIfOpen(run, pairs, multiproof);
         uint256 seen = 0;
         uint256 place = 0;
@@ -308,6 +329,8 @@ contract Settlement is BillMoney, AccessManaged {
             _requirePayable(key, blob);
             (taken, state) = _take(key, blob, state, maximum, msg.sender, ref, payees);
             uint64 place = BillKey.unwrap(key);
+            // A call for each, to our own contract, which calls nobody back.
+            // slither-disable-next-line calls-loop,reentrancy-events
             CHARGES.setState(uint32(place >> 32), uint32(place), state);
         }
         if (taken == 0) emit BillSkipped(key, ref, state);
@@ -317,6 +340,8 @@ contract Settlement is BillMoney, AccessManaged {
 
     function _applyGrant(GrantClaim calldata claim) private {
         // Check
+        // A call for each, to our own contract, which calls nobody back.
+        // slither-disable-next-line calls-loop
         (address wallet, BillKey granted, uint8 line, uint48 maximum) =
             SUBSIDIES.proveGrant(claim.batch, claim.index, claim.blob, claim.proof);
         (BillKey key, BillState state) = _prove(claim.bill);
@@ -334,10 +359,14 @@ contract Settlement is BillMoney, AccessManaged {
         if (amount != 0) {
             _record(key, line).granted += amount;
             _grantWallets[key][line] = wallet;
+            // A call for each, to our own contract, which calls nobody back.
+            // slither-disable-next-line calls-loop,reentrancy-events
             SUBSIDIES.use(claim.batch, claim.index, key, line, amount);
         }
         if (amount != 0 || netted) {
             state = _stateByLines(key, claim.bill.blob);
+            // A call for each, to our own contract, which calls nobody back.
+            // slither-disable-next-line calls-loop
             CHARGES.setState(claim.bill.run, claim.bill.index, state);
         }
         if (amount == 0) {
@@ -356,6 +385,8 @@ contract Settlement is BillMoney, AccessManaged {
         address granter = _grantWallets[key][line];
         if (granter != address(0) && granter != wallet) return 0;
         uint256 open = _openOn(key, blob, line);
+        // Of the pair only one is needed here.
+        // slither-disable-next-line unused-return
         (uint256 supplier,) = Bill.line(blob, line);
         if (!_payees().canPay(supplier)) {
             emit LegSkipped(key, line, SupplierId.wrap(uint16(supplier)), uint48(open));
@@ -372,11 +403,15 @@ contract Settlement is BillMoney, AccessManaged {
         uint48 amount,
         address wallet
     ) private {
+        // Of the pair only one is needed here.
+        // slither-disable-next-line unused-return
         (uint256 supplier,) = Bill.line(claim.bill.blob, line);
         emit GrantApplied(claim.batch, claim.index, key, line, SupplierId.wrap(uint16(supplier)), amount, state);
         // Interaction
         uint256[] memory payees = _payees();
         payees.owe(supplier, amount);
+        // A call for each, to our own contract, which calls nobody back.
+        // slither-disable-next-line calls-loop
         ROUBLE.splitFrom(wallet, payees.legsOf());
     }
 
@@ -399,6 +434,8 @@ contract Settlement is BillMoney, AccessManaged {
         );
         uint256 creditor;
         (creditor, credit) = Bill.line(note.blob, line);
+        // Of the pair only one is needed here.
+        // slither-disable-next-line unused-return
         (uint256 supplier,) = Bill.line(blob, line);
         require(creditor == supplier, Settlement_BadBill(noteKey));
         require(
@@ -416,6 +453,8 @@ contract Settlement is BillMoney, AccessManaged {
         ProvenBill calldata note
     ) private returns (uint256 toPayer, uint256 toWelfare) {
         LineRecord storage record = _record(key, line);
+        // Of the pair only one is needed here.
+        // slither-disable-next-line unused-return
         (, uint256 amount) = Bill.line(blob, line);
         uint256 open = state == BillState.Paid ? 0 : _openOn(key, blob, line);
         uint256 writtenOff = credit < open ? credit : open;
@@ -441,15 +480,21 @@ contract Settlement is BillMoney, AccessManaged {
         BillState next = BillState.Paid;
         uint256 count = Bill.lineCount(note.blob);
         for (uint256 i = 0; i < count; ++i) {
+            // Of the pair only one is needed here.
+            // slither-disable-next-line unused-return
             (, uint256 amount) = Bill.line(note.blob, i);
             if (amount != 0 && (done >> i) & 1 == 0) next = BillState.Partial;
         }
+        // To our own contract, which calls nobody back.
+        // slither-disable-next-line reentrancy-events
         CHARGES.setState(note.run, note.index, next);
         emit BillStateChanged(noteKey, next);
     }
 
     function _setByLines(ProvenBill calldata bill, BillKey key) private {
         BillState next = _stateByLines(key, bill.blob);
+        // To our own contract, which calls nobody back.
+        // slither-disable-next-line reentrancy-events
         CHARGES.setState(bill.run, bill.index, next);
         emit BillStateChanged(key, next);
     }
@@ -465,7 +510,11 @@ contract Settlement is BillMoney, AccessManaged {
         uint256 toWelfare,
         SplitAuthorization calldata authorization
     ) private {
+        // Of the pair only one is needed here.
+        // slither-disable-next-line unused-return
         (uint256 supplier,) = Bill.line(blob, line);
+        // Of the pair only one is needed here.
+        // slither-disable-next-line unused-return
         (address payout,) = REGISTRY.payoutOf(SupplierId.wrap(uint16(supplier)));
         require(
             authorization.payer == payout,

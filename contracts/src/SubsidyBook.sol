@@ -24,8 +24,11 @@ contract SubsidyBook is ISubsidyBook, AccessManaged {
     /// @dev commit (32) ‖ bill (8) ‖ line (1) ‖ maximum (6) ‖ expires at (5)
     uint256 private constant BLOB_LENGTH = 52;
 
+    // Immutables are written as constants are.
+    // slither-disable-start naming-convention
     IERC20 public immutable ROUBLE;
     address public immutable SETTLEMENT;
+    // slither-disable-end naming-convention
 
     uint32 public batchCount;
 
@@ -37,6 +40,8 @@ contract SubsidyBook is ISubsidyBook, AccessManaged {
 
     constructor(address authority, IERC20 rouble, address settlement) AccessManaged(authority) {
         ROUBLE = rouble;
+        // The Settlement is deployed later, at an address known before; the deployment checks it.
+        // slither-disable-next-line missing-zero-check
         SETTLEMENT = settlement;
     }
 
@@ -100,6 +105,8 @@ contract SubsidyBook is ISubsidyBook, AccessManaged {
         );
         require(!isSpent(batch, index), SubsidyBook_GrantSpent(batch, index));
         uint40 expiresAt = uint40(bytes5(blob[47:]));
+        // Hours and days are counted here: the seconds a validator can choose change nothing.
+        // slither-disable-next-line timestamp
         require(block.timestamp < expiresAt, SubsidyBook_GrantExpired(batch, index, expiresAt));
         bill = BillKey.wrap(uint64(bytes8(blob[32:])));
         line = uint8(blob[40]);

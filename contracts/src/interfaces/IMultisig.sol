@@ -17,6 +17,8 @@ interface IMultisig {
     function execute(address to, bytes calldata data, bytes[] calldata signatures) external returns (bytes memory);
 
     /// @notice Replaces the owners, ascending. Only through `execute`.
+    // A parameter without a body shadows nothing.
+    // slither-disable-next-line shadowing-local
     function setOwners(address[3] calldata owners) external;
 
     function owners() external view returns (address[3] memory);

@@ -39,6 +39,8 @@ interface IRegistry {
     /// @notice A meter was replaced.
     event MeterRetired(bytes32 indexed commitment, uint40 retiredAt);
     /// @notice The payout table was written anew.
+    // Nobody looks a table up by its address.
+    // slither-disable-next-line unindexed-event-address
     event PayoutTableWritten(address table);
 
     error Registry_ZeroAddress();
@@ -86,12 +88,18 @@ interface IRegistry {
     function cancelSupplierKey(SupplierId supplier) external;
 
     /// @notice Adds a source of readings. Operator only.
+    // A parameter without a body shadows nothing.
+    // slither-disable-next-line shadowing-local
     function registerSource(address key, SourceClass class, uint40 validFrom) external returns (uint32 source);
 
     /// @notice Gives a source a new key; what the old key signed and nobody anchored yet must be signed again.
+    // A parameter without a body shadows nothing.
+    // slither-disable-next-line shadowing-local
     function rotateSource(uint32 source, address key, uint40 validFrom) external;
 
     /// @notice Ends a source for good. Operator or guardian.
+    // A parameter without a body shadows nothing.
+    // slither-disable-next-line shadowing-local
     function revokeSource(uint32 source) external;
 
     /// @notice Records a meter's passport: a salted commitment, no serial number.
@@ -130,6 +138,8 @@ interface IRegistry {
     function payoutOf(SupplierId supplier) external view returns (address payout, bool active);
 
     /// @notice Whether a key is or was a source's.
+    // A parameter without a body shadows nothing.
+    // slither-disable-next-line shadowing-local
     function hadKey(uint32 source, address key) external view returns (bool);
 
     /// @notice A source as it stands; its key is zero when there is none.

@@ -24,11 +24,15 @@ interface ITariffBook {
     /// @param effectiveTo First second it is no longer in force; 0 for open-ended.
     function publish(bytes32 document, bytes32 act, uint40 effectiveFrom, uint40 effectiveTo)
         external
+        // A parameter without a body shadows nothing.
+        // slither-disable-next-line shadowing-local
         returns (uint32 version);
 
     /// @notice Number of versions published so far: the version of the book.
     function version() external view returns (uint32);
 
     /// @notice Hash of a version's document, zero when there is none.
+    // A parameter without a body shadows nothing.
+    // slither-disable-next-line shadowing-local
     function documentOf(uint32 version) external view returns (bytes32);
 }

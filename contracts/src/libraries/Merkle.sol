@@ -11,6 +11,8 @@ library Merkle {
 
     /// @notice Hash of a leaf's blob.
     function leafHash(bytes calldata blob) internal pure returns (bytes32 hash) {
+        // `MerklePlain` says the same, and a test holds them equal.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let at := mload(0x40)
             mstore8(at, 0)
@@ -29,6 +31,8 @@ library Merkle {
     /// @notice The root that a proof leads to. The caller has checked the index and the length of the proof.
     function rootOf(bytes32 leaf, uint256 index, bytes32[] calldata proof) internal pure returns (bytes32 node) {
         // A node is 65 bytes: 0x01, left, right. They are laid past the free memory pointer, which stays.
+        // `MerklePlain` says the same, and a test holds them equal.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             node := leaf
             let at := mload(0x40)
@@ -39,6 +43,8 @@ library Merkle {
             for {} lt(next, end) { next := add(next, 32) } {
                 let side := shl(5, and(index, 1))
                 mstore(add(left, side), node)
+                // `xor` is meant: it gives the other side.
+                // slither-disable-next-line incorrect-exp
                 mstore(add(left, xor(side, 32)), calldataload(next))
                 node := keccak256(at, 65)
                 index := shr(1, index)
@@ -58,6 +64,8 @@ library Merkle {
         uint256 used;
         // Level by level the known nodes are replaced by their parents, in place, from the left. A proof that is too
         // short is read past its end, and found out by the count of what was used.
+        // `MerklePlain` says the same, and a test holds them equal.
+        // slither-disable-next-line assembly
         assembly ("memory-safe") {
             let at := mload(0x40)
             mstore8(at, 1)
@@ -79,6 +87,8 @@ library Merkle {
                         node := add(node, 64)
                     }
                     default {
+                        // `xor` is meant: it gives the other side.
+                        // slither-disable-next-line incorrect-exp
                         mstore(add(left, xor(side, 32)), calldataload(next))
                         next := add(next, 32)
                     }
