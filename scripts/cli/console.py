@@ -26,6 +26,7 @@ class Step:
         self._total = total
         self._done = 0
         self._said = time.monotonic()
+        self._shown = 0
         self._task: TaskID | None = steps.bar.add_task(title, total=total) if steps.bar else None
 
     def advance(self, count: int = 1) -> None:
@@ -38,8 +39,8 @@ class Step:
         self._total = total if total is not None else self._total
         if self._steps.bar and self._task is not None:
             self._steps.bar.update(self._task, completed=done, total=self._total)
-        elif time.monotonic() - self._said > 2.0:
-            self._said = time.monotonic()
+        elif not self._steps.quiet and done != self._shown and time.monotonic() - self._said > 2.0:
+            self._said, self._shown = time.monotonic(), done
             err.print(f"    {self._title}: {done}" + (f" of {self._total}" if self._total else ""), highlight=False)
 
 
@@ -47,7 +48,7 @@ class Steps:
     """The steps of a long command, on the error stream: bars on a terminal, plain lines elsewhere."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet
+        self.quiet = quiet
         self.seconds: dict[str, float] = {}
         self.bar: Progress | None = None
         if err.is_terminal and not quiet:
@@ -64,7 +65,7 @@ class Steps:
     def step(self, name: str, title: str, total: int | None = None) -> Iterator[Step]:
         """Shows and times one step under ``name``."""
         started = time.monotonic()
-        if self.bar is None and not self._quiet:
+        if self.bar is None and not self.quiet:
             err.print(f"==> {title}", highlight=False)
         step = Step(self, title, total)
         if self.bar:

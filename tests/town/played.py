@@ -21,8 +21,11 @@ MONEY = ("charged", "granted", "paid", "prepaid", "refunded", "netted", "written
 Trouble = Callable[[Running, threading.Event], None]
 
 
-def play(home: Path, seed: int = SEED, trouble: Trouble | None = None) -> dict[str, Any]:
-    """The report of a town of ``seed``; ``trouble`` runs beside the play until its event is set."""
+def play(
+    home: Path, seed: int = SEED, trouble: Trouble | None = None, afterwards: Callable[[Stage], None] | None = None
+) -> dict[str, Any]:
+    """The report of a town of ``seed``; ``trouble`` runs beside the play until its event is set, ``afterwards`` once
+    it is over and every process still runs."""
     town = plan_town(ACCOUNTS, Period(2026, 1), MONTHS, seed)
     with Running(Home(home), choose_ports(None), keep_state=False) as running:
         running.start_chain(town.starts_at, FILLING_BLOCK_S)
@@ -37,6 +40,8 @@ def play(home: Path, seed: int = SEED, trouble: Trouble | None = None) -> dict[s
             over.set()
             if beside:
                 beside.join()
+        if afterwards:
+            afterwards(Stage.of(town, running))
         return report(Stage.of(town, running), {})
 
 
