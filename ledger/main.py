@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import structlog
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
 
 from contracts.client.files import FileStore
 from contracts.client.keyring import KeyRing
@@ -23,7 +24,7 @@ from ledger.follow import Follower
 from ledger.ingest import Ingestor
 from ledger.models import acknowledgements, ingested
 from ledger.process import POLL_S, Setting, run_to_the_end
-from ledger.store import database_url, open_database
+from ledger.store import database_url, is_overtaken, open_database
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +86,11 @@ def run(setting: Setting) -> None:
             is_away = False
         except ChainMoved as moved:
             log.info("chain moved", reason=str(moved))
+            is_idle = False
+        except OperationalError as error:
+            if not is_overtaken(error):
+                raise
+            log.info("another process wrote meanwhile; going on")
             is_idle = False
         except (NodeError, TransactionRefused) as error:
             if not is_away:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, insert, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from contracts.client.private import private_database
 from contracts.wire.ids import Hash
@@ -110,6 +110,11 @@ def _tune_sqlite(connection: Any, _record: object) -> None:
 def _begin_at_once(connection: Connection) -> None:
     # The driver would begin only at the first write; a read before it would then stand outside the transaction.
     connection.exec_driver_sql("BEGIN")
+
+
+def is_overtaken(error: OperationalError) -> bool:
+    """Whether another process (an erasure) wrote between our reading and our writing: the same again goes through."""
+    return getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 
 def insert_rows(connection: Connection, rows: FactRows) -> None:
