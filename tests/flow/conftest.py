@@ -20,7 +20,7 @@ from tests.ledger.town import Town
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with anvil(block_time_s=0.1) as node:
-        yield Town.build(node.rpc, tmp_path_factory.mktemp("built"))
+        yield Town.build(node.rpc, tmp_path_factory.mktemp("built"), automine=False)
 
 
 @pytest.fixture
@@ -29,9 +29,10 @@ def services(built: Town, tmp_path: Path) -> Iterator[Services]:
     snapshot = built.rpc.call("evm_snapshot")
     town = Town(built.rpc, built.reader, FileStore(tmp_path / "served"), KeyRing(tmp_path / "keyring.db"))
     stage = Stage(town, Indexed(town, tmp_path), tmp_path)
+    before = town.rpc.call("anvil_dumpState")
     billed(stage, 3)
     stage.settle()
-    running = Services(stage)
+    running = Services(stage, before)
     yield running
     running.end()
     built.rpc.call("evm_revert", snapshot)

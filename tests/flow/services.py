@@ -31,8 +31,10 @@ def until(ready: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
 class Services:
     """Processes of one home."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, before_activation: str) -> None:
         self.stage = stage
+        self.before_activation = before_activation
+        """Anvil's state before the run was activated."""
         self.home = stage.folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.node_port = free_port()

@@ -20,7 +20,7 @@ class Way:
         self.target = target
         self.answers_to_lose = 0
         self.lost = 0
-        self.passed = 0
+        self.sent = 0
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def way(to: Way, port: int) -> Iterator[None]:
                 self._cut()
                 return
             answer = client.post(target, content=body, headers={"Content-Type": "application/json"}).content
-            to.passed += 1
+            to.sent += b"eth_sendRawTransaction" in body
             if to.answers_to_lose and b"eth_sendRawTransaction" in body:
                 to.answers_to_lose -= 1
                 to.lost += 1
