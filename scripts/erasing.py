@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 import api.store
 import billing.erase
@@ -23,6 +23,7 @@ import oracle.erase
 import oracle.main
 import oracle.schema
 from api.forget import forget_account
+from api.people import People
 from billing.accounts import Accounts, UnknownAccount
 from contracts.client.erasing import erase_in_files, fold_log
 from contracts.client.files import FileStore, FirstOf
@@ -120,10 +121,9 @@ def _forget_shown(path: Path, people: Engine) -> None:
     """The demo's page of logins shows those that exist."""
     if not path.exists():
         return
-    with people.connect() as connection:
-        known = set(connection.execute(text("select login from api_persons")).scalars())
+    known = People(people)
     shown = json.loads(path.read_text())
-    left = [row for row in shown if row["login"].casefold() in known]
+    left = [row for row in shown if known.knows(row["login"])]
     if left != shown:
         aside = path.with_suffix(".new")
         aside.write_text(json.dumps(left, ensure_ascii=False) + "\n")
