@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import subprocess
 import sys
@@ -16,7 +17,11 @@ import pytest
 from sqlalchemy import text
 
 import api.store
+import billing.erase
 import billing.store
+import ledger.erase
+import oracle.erase
+import scripts.erasing
 from api.people import People
 from contracts.client.files import FileStore, FirstOf
 from contracts.client.keyring import KeyRing
@@ -28,6 +33,7 @@ from contracts.wire.sealed import unseal
 from ledger.fsck import check_against_chain, rebuild
 from ledger.queries.views import BillView
 from ledger.store import database_url, open_database
+from scripts.erasing import erase_account
 from scripts.town.stage import Stage
 from tests.town.played import play
 
@@ -128,6 +134,33 @@ def erase(stage: Stage, account: str) -> dict[str, Any]:
     return told
 
 
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def die_at_every_step(stage: Stage, account: str) -> None:
+    """An erasure that dies before it writes its n-th file, and before each party's turn."""
+
+    def dies(*_arguments: object, **_named: object) -> None:
+        raise Killed
+
+    def again() -> None:
+        with pytest.raises(Killed):
+            erase_account(stage.home, account, ACT, lambda: stage.reader.head().timestamp)
+
+    put = FileStore.put
+    for allowed in (0, 3, 9):
+        with pytest.MonkeyPatch.context() as patch:
+            turns = itertools.count()
+            patch.setattr(FileStore, "put", lambda *a, turns=turns, n=allowed: dies() if next(turns) >= n else put(*a))
+            again()
+    steps = (oracle.erase, "erase"), (billing.erase, "erase"), (ledger.erase, "erase")
+    for module, name in (*steps, (scripts.erasing, "_forget_sent"), (scripts.erasing, "forget_account")):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, name, dies)
+            again()
+
+
 def open_files(home: Path) -> list[str]:
     """Databases and folders that others than the owner may enter or read."""
     private = [home, *home.rglob("*.db"), *home.rglob("*.db-wal"), *home.rglob("*.jsonl")]
@@ -167,6 +200,7 @@ def run_drill(stage: Stage) -> Drill:
     )
     wanted = needles(opened, common)
     before, totals, others = found_in(home, wanted), stage.ledger.totals(), others_of(stage, account)
+    die_at_every_step(stage, account)
     for after_s in KILL_AFTER_S:
         process = kopeck(stage, "erase", account, "--act", ACT, "--yes", "--json")
         time.sleep(after_s)
