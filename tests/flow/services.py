@@ -82,6 +82,10 @@ class Services:
         """What a process said, without what a terminal adds."""
         return self.logfile(name).read_text()
 
+    def until_said(self, name: str, words: str) -> None:
+        """Waits until a process has said something."""
+        until(lambda: words in self.said(name), f"{name} saying {words!r}")
+
     def kill(self, name: str) -> None:
         """As kill -9 does."""
         process = self.processes.pop(name)

@@ -91,7 +91,7 @@ def before_activation(services: Services) -> Iterator[Node]:
 def test_a_node_that_is_down_at_the_start_is_waited_for(services: Services) -> None:
     start_all(services)
     for module in PROCESSES:
-        until(lambda module=module: "waiting for it" in services.said(module), f"a word of {module}")
+        services.until_said(module, "waiting for it")
         assert f"the node at {services.node_url} does not answer" in services.said(module)
         assert "start it, or check its address" in services.said(module)
     item = ask(services)
