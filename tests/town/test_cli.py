@@ -46,7 +46,7 @@ def test_a_wrong_option_is_a_usage_error() -> None:
 def test_an_unknown_bench_names_those_there_are() -> None:
     done = _kopeck("bench", "nothing.such", "--out", "/dev/null")
     assert done.returncode == 1
-    assert "nothing.such" in done.stderr
+    assert "no bench 'nothing'; there are: gas" in done.stderr
 
 
 def test_every_group_has_help() -> None:
