@@ -374,6 +374,104 @@ contract ChargeBookTest is Billing {
         }
     }
 
+    /// @dev Any moment, any set of three bills with any states: activated in time and only over open bills.
+    function testFuzz_ActivationNeedsTheDelayAndOpenBills(uint40 waited, uint8 chosen, uint8[3] memory states) public {
+        uint32 run = postRun(_blobs(billOf(1), billOf(2), billOf(3)));
+        waited = uint40(bound(waited, 0, 2 * ACTIVATION_DELAY));
+        uint256 count = (chosen & 1) + ((chosen >> 1) & 1) + ((chosen >> 2) & 1);
+        BillKey[] memory old = new BillKey[](count);
+        bool right = waited >= ACTIVATION_DELAY;
+        count = 0;
+        for (uint32 i = 0; i < 3; ++i) {
+            vm.prank(address(settlement));
+            charges.setState(run, i, BillState(states[i] % 4));
+            if ((chosen >> i) & 1 == 0) continue;
+            old[count++] = key(run, i);
+            right = right && states[i] % 4 == 0;
+        }
+        uint32 later = propose(_blobs(billOf(9)), old);
+        vm.warp(vm.getBlockTimestamp() + waited);
+        if (!right) vm.expectRevert();
+        charges.activate(later, old);
+        for (uint32 i = 0; i < 3; ++i) {
+            bool replaced = right && (chosen >> i) & 1 == 1;
+            assertState(run, i, replaced ? BillState.Superseded : BillState(states[i] % 4));
+        }
+    }
+
+    function testFuzz_VetoEndsARunAndOnlyAProposedOne(uint32 named, bool active, bytes32 reason) public {
+        uint32 run = active ? postRun(billOf(1)) : propose(_blobs(billOf(1)), new BillKey[](0));
+        named = uint32(bound(named, 0, 2));
+        vm.prank(guardian);
+        if (named != run || active) {
+            vm.expectRevert(abi.encodeWithSelector(IChargeBook.ChargeBook_RunNotProposed.selector, named));
+        }
+        charges.veto(named, reason);
+        (,, IChargeBook.RunState state,,) = charges.runOf(run);
+        IChargeBook.RunState expected = active ? IChargeBook.RunState.Active : IChargeBook.RunState.Proposed;
+        if (named == run && !active) expected = IChargeBook.RunState.Vetoed;
+        vm.assertTrue(state == expected, "state");
+    }
+
+    function testFuzz_CloseIfOpenClosesTheOpenAlone(uint8 before, uint8 index) public {
+        uint32 run = postRun(_blobs(billOf(1), billOf(2), billOf(3)));
+        index %= 3;
+        ProvenBill memory bill = proven(run, index);
+        vm.startPrank(address(settlement));
+        charges.setState(run, index, BillState(before % 4));
+        BillState was = charges.closeIfOpen(run, index, Trees.leafHash(bill.blob), bill.proof);
+        vm.assertTrue(was == BillState(before % 4), "what it was");
+        assertState(run, index, before % 4 == 0 ? BillState.Paid : BillState(before % 4));
+        for (uint32 i = 0; i < 3; ++i) {
+            if (i != index) assertState(run, i, BillState.Open);
+        }
+    }
+
+    /// @dev Any bills of a run in any states, each asked to be closed or not: the answer lists what was not closed.
+    function testFuzz_CloseManyListsWhatItDidNotClose(uint8 count, uint32[3] memory bits) public {
+        count = uint8(bound(count, 1, 16));
+        bytes[] memory blobs = new bytes[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            blobs[i] = billOf(uint48(i));
+        }
+        uint32 run = postRun(blobs);
+        // Chosen bills, those asked to be closed, and two bits of state each.
+        bits[0] = uint32(bound(bits[0], 1, 2 ** uint256(count) - 1));
+        uint256[] memory indices = new uint256[](_ones(bits[0]));
+        uint256[] memory pairs = new uint256[](2 * indices.length);
+        uint256 n = 0;
+        uint256 left = 0;
+        vm.startPrank(address(settlement));
+        for (uint32 i = 0; i < count; ++i) {
+            charges.setState(run, i, BillState((bits[2] >> (2 * i)) & 3));
+            if ((bits[0] >> i) & 1 == 0) continue;
+            bool asked = (bits[1] >> i) & 1 == 1;
+            indices[n] = i;
+            pairs[2 * n] = asked ? uint256(2 ** 32) + i : i;
+            pairs[2 * n++ + 1] = uint256(Trees.leafHash(blobs[i]));
+            if (!asked || (bits[2] >> (2 * i)) & 3 != 0) ++left;
+        }
+        bytes32[] memory proof = Trees.multiproof(_leaves(blobs), indices);
+        uint256[] memory others = charges.closeManyIfOpen(run, pairs, proof);
+        vm.stopPrank();
+        vm.assertEq(others.length, left, "what was not closed");
+        for (uint256 j = 0; j < left; ++j) {
+            uint256 at = indices[others[j] >> 8];
+            vm.assertEq(others[j] & 0xff, (bits[2] >> (2 * at)) & 3, "its state");
+        }
+        for (uint32 i = 0; i < count; ++i) {
+            uint256 before = (bits[2] >> (2 * i)) & 3;
+            bool closed = before == 0 && (bits[0] >> i) & 1 == 1 && (bits[1] >> i) & 1 == 1;
+            assertState(run, i, closed ? BillState.Paid : BillState(before));
+        }
+    }
+
+    function _ones(uint256 bits) private pure returns (uint256 count) {
+        for (; bits != 0; bits >>= 1) {
+            count += bits & 1;
+        }
+    }
+
     function _anchor(bytes24 previous) private returns (bytes24) {
         BatchHeader memory h;
         h.source = source;

@@ -439,4 +439,21 @@ contract ReadingAnchorTest is Town {
         vm.prank(caller);
         anchor.acknowledge(roots);
     }
+
+    /// @dev Any source, epoch, head and reason signed: taken when they are the chain's own, and by both.
+    function testFuzz_ResetHoldsForItsOwnHeadAlone(uint16 epoch, bytes24 previous, bytes32 reason, uint8 wrong)
+        public
+    {
+        relay(next());
+        bool good = wrong % 4 == 0;
+        if (wrong % 4 != 1) epoch = 1;
+        if (wrong % 4 != 2) previous = anchor.headOf(source).hash;
+        good = good || (wrong % 4 == 1 && epoch == 1);
+        bytes32 digest = Signing.digest(domain(), Signing.epochReset(source, epoch, previous, reason));
+        bytes memory bySource = signature(concentrator, digest);
+        bytes memory byOperator = signature(wrong % 4 == 3 ? guardian : operator, digest);
+        if (!good) vm.expectRevert();
+        anchor.resetEpoch(source, reason, bySource, byOperator);
+        vm.assertEq(anchor.headOf(source).epoch, good ? 1 : 0, "epoch");
+    }
 }

@@ -346,7 +346,7 @@ contract RegistryTest is Town {
     // --- fuzz ---
 
     function testFuzz_TableHoldsEverySupplier(uint8 count, uint256 suspended) public {
-        count = uint8(bound(count, 1, 60));
+        count = uint8(bound(count, 1, 16));
         for (uint16 i = SUPPLIERS + 1; i <= SUPPLIERS + count; ++i) {
             vm.prank(operator);
             registry.registerSupplier(supplierKey(i), payout(i), bytes32(uint256(i)));
@@ -432,5 +432,35 @@ contract RegistryTest is Town {
         registry.executePayout(supplier);
         vm.stopPrank();
         assertPayout(payout(1));
+    }
+
+    function testFuzz_ApprovalNamesWhatWasProposed(address proposed, address approved) public {
+        vm.assume(proposed != address(0));
+        propose(proposed);
+        vm.prank(operator);
+        if (approved != proposed) {
+            vm.expectRevert(
+                abi.encodeWithSelector(IRegistry.Registry_PayoutDiffers.selector, one, proposed, approved)
+            );
+        }
+        registry.approvePayout(one, approved);
+    }
+
+    function testFuzz_GuardianCancelsAtAnyMoment(uint40 waited, address to, bool ofKey) public {
+        vm.assume(to != address(0));
+        waited = uint40(bound(waited, 0, 4000 days));
+        if (ofKey) {
+            registry.proposeSupplierKey(one, to);
+        } else {
+            propose(to);
+            approve(to);
+        }
+        vm.warp(START + waited);
+        vm.startPrank(guardian);
+        if (ofKey) registry.cancelSupplierKey(one);
+        else registry.cancelPayout(one);
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.Registry_NoProposal.selector, one));
+        if (ofKey) registry.executeSupplierKey(one);
+        else registry.executePayout(one);
     }
 }

@@ -440,4 +440,12 @@ contract RoubleTest is Town {
         vm.assertEq(rouble.balanceOf(payee), inTime ? value : 0, "payee");
         vm.assertTrue(rouble.authorizationState(payer, NONCE) == inTime, "nonce");
     }
+
+    function testFuzz_CancellationIsTheAuthorizersOwn(bytes32 nonce, bool forged) public {
+        bytes32 digest = Signing.digest(domain(), Signing.cancellation(payer, nonce));
+        bytes memory sig = signature(forged ? stranger : payer, digest);
+        if (forged) vm.expectRevert(abi.encodeWithSelector(IRouble.Rouble_WrongSigner.selector, payer, stranger));
+        rouble.cancelAuthorization(payer, nonce, sig);
+        vm.assertTrue(rouble.authorizationState(payer, nonce) == !forged, "cancelled");
+    }
 }

@@ -141,7 +141,7 @@ contract SettlementOrderTest is Billing {
         SplitAuthorization memory auth = order(payer, run, 0, 600, 0);
         auth.signature = bytes.concat(auth.signature, hex"00");
         ProvenBill memory bill = proven(run, 0);
-        vm.expectPartialRevert(ECDSA.ECDSAInvalidSignatureLength.selector);
+        vm.expectRevert(abi.encodeWithSelector(IRouble.Rouble_WrongSigner.selector, payer, address(0)));
         settlement.payOrder(bill, auth);
     }
 

@@ -34,8 +34,12 @@ contract ReadingHandler is Town {
         }
     }
 
-    function taken(uint32 id) external view returns (Taken[] memory) {
-        return chainOf[id];
+    function links(uint32 id) external view returns (uint256) {
+        return chainOf[id].length;
+    }
+
+    function link(uint32 id, uint256 at) external view returns (Taken memory) {
+        return chainOf[id][at];
     }
 
     function headOf(uint32 id) external view returns (Head memory) {
@@ -173,26 +177,26 @@ contract ReadingInvariants is Test {
         vm.assertEq(bytes(town.breach()), "", "a breach");
         for (uint256 i = 0; i < 3; ++i) {
             uint32 id = town.sources(i);
-            ReadingHandler.Taken[] memory chain = town.taken(id);
+            uint256 count = town.links(id);
             Head memory head = town.headOf(id);
             vm.assertTrue(town.equivocated(id) == town.forked(id), "flag");
-            if (chain.length == 0) {
+            if (count == 0) {
                 vm.assertEq(head.sequence, 0, "a head from nothing");
                 continue;
             }
-            ReadingHandler.Taken memory last = chain[chain.length - 1];
+            ReadingHandler.Taken memory last = town.link(id, count - 1);
             vm.assertEq(bytes32(head.hash), bytes32(last.head), "head");
             vm.assertEq(head.sequence, last.sequence, "sequence");
             vm.assertEq(head.epoch, last.epoch, "epoch");
-            _assertLink(chain, chain.length - 1);
+            _assertLink(id, count - 1);
         }
     }
 
     function afterInvariant() public view {
         for (uint256 i = 0; i < 3; ++i) {
-            ReadingHandler.Taken[] memory chain = town.taken(town.sources(i));
-            for (uint256 j = 0; j < chain.length; ++j) {
-                _assertLink(chain, j);
+            uint32 id = town.sources(i);
+            for (uint256 j = 0; j < town.links(id); ++j) {
+                _assertLink(id, j);
             }
         }
         if (town.calls() >= 90) _assertReached(4);
@@ -212,11 +216,11 @@ contract ReadingInvariants is Test {
     }
 
     /// @dev One link: the sequence is one more in the same epoch, or a reset began the next epoch at zero.
-    function _assertLink(ReadingHandler.Taken[] memory chain, uint256 at) private pure {
-        ReadingHandler.Taken memory t = chain[at];
-        bytes24 previous = at == 0 ? bytes24(0) : chain[at - 1].head;
-        uint48 sequence = at == 0 ? 0 : chain[at - 1].sequence;
-        uint16 epoch = at == 0 ? 0 : chain[at - 1].epoch;
+    function _assertLink(uint32 id, uint256 at) private view {
+        ReadingHandler.Taken memory t = town.link(id, at);
+        ReadingHandler.Taken memory before; // nothing at all, before the first
+        if (at != 0) before = town.link(id, at - 1);
+        (bytes24 previous, uint48 sequence, uint16 epoch) = (before.head, before.sequence, before.epoch);
         vm.assertEq(bytes32(t.previous), bytes32(previous), "the chain is broken");
         vm.assertEq(t.sequence, t.reset ? 0 : sequence + 1, "the sequence has a gap");
         vm.assertEq(t.epoch, t.reset ? epoch + 1 : epoch, "the epoch changed by itself");
