@@ -11,31 +11,31 @@ from typer._click.exceptions import ClickException
 from scripts.cli import bench, bill, demo, erase, fsck, oracle, pay, statement, subsidy, up
 from scripts.cli.console import fail
 
-_cli = typer.Typer(
+cli = typer.Typer(
     name="kopeck",
     help="A payment ledger for housing and municipal services: every kopeck to the supplier it is owed to.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-_cli.command("up")(up.up)
-_cli.command("stop")(up.stop)
-_cli.command("demo")(demo.demo)
-_cli.add_typer(oracle.group, name="oracle")
-_cli.add_typer(bill.group, name="bill")
-_cli.add_typer(pay.group, name="pay")
-_cli.add_typer(subsidy.group, name="subsidy")
-_cli.command("statement")(statement.statement)
-_cli.command("fsck")(fsck.fsck)
-_cli.command("erase")(erase.erase)
-_cli.command("bench")(bench.bench)
+cli.command("up")(up.up)
+cli.command("stop")(up.stop)
+cli.command("demo")(demo.demo)
+cli.add_typer(oracle.group, name="oracle")
+cli.add_typer(bill.group, name="bill")
+cli.add_typer(pay.group, name="pay")
+cli.add_typer(subsidy.group, name="subsidy")
+cli.command("statement")(statement.statement)
+cli.command("fsck")(fsck.fsck)
+cli.command("erase")(erase.erase)
+cli.command("bench")(bench.bench)
 
 
 def app() -> int:
     """Runs the command line; returns the exit code: 0 only when all is well."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # the output is the command's own
     try:
-        code = _cli(standalone_mode=False)
+        code = cli(standalone_mode=False)
     except typer.Abort:
         return 130
     except KeyboardInterrupt:

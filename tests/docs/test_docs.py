@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from scripts.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -51,3 +57,23 @@ def test_lock_files_pin_by_hash_and_name_no_registry() -> None:
 def test_shell_scripts_parse_and_may_be_run(script: Path) -> None:
     assert script.stat().st_mode & 0o111
     subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def _commands() -> list[list[str]]:
+    """Every `kopeck …` that a page shows, in a fence or in a line, as words; the protocol has bytes of that name."""
+    shown = re.compile(r"^\.venv/bin/kopeck ([a-z][^#\n]*)|`kopeck ([a-z][^`\n]*)`", re.MULTILINE)
+    pages = [page.read_text() for page in PAGES if page.name != "protocol.md"]
+    return [shlex.split(text) for text in sorted({(a or b).strip() for page in pages for a, b in shown.findall(page)})]
+
+
+@pytest.mark.parametrize("words", _commands(), ids=" ".join)
+def test_every_command_of_the_pages_is_one_that_kopeck_takes(words: list[str]) -> None:
+    command: Any = get_command(cli)
+    path: list[str] = []
+    while len(path) < len(words) and words[len(path)] in getattr(command, "commands", {}):
+        path.append(words[len(path)])
+        command = command.commands[path[-1]]
+    assert path, f"kopeck has no command {words[0]!r}"
+    assert CliRunner().invoke(cli, [*path, "--help"]).exit_code == 0
+    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    assert {word.strip("[]") for word in words if word.strip("[").startswith("--")} <= known | {"--help"}
