@@ -71,7 +71,7 @@ contract MoneyInvariants is Test {
     function afterInvariant() public view {
         _assertBills();
         _assertGrantsAndPrepayments();
-        if (town.calls() >= 400) _assertReached(24);
+        if (town.calls() >= 400) _assertReached(12);
     }
 
     /// @dev A long walk with a fixed seed: every path must be gone, so that a handler that only gives up is noticed.

@@ -206,7 +206,7 @@ contract PayoutInvariants is Test {
     }
 
     function afterInvariant() public view {
-        if (town.calls() >= 90) _assertReached(6);
+        if (town.calls() >= 90) _assertReached(3);
     }
 
     function test_TheHandlerGoesEveryWay() public {
