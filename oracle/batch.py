@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from contracts.wire.typed_data import BatchHeader, Domain, SignatureError, recov
 from oracle.errors import BadLeaf, CountMismatch, EmptyBatch, RootMismatch
 from oracle.refusals import BatchTooLarge, MalformedRequest
 
+MAX_NESTING = 16
+_BRACKETS = re.compile(rb"[\[\]{}]")
 MAX_LEAVES = 20_000
 MAX_BODY_BYTES = 32 << 20
 
@@ -174,13 +177,20 @@ def batch_from_json(body: bytes) -> SignedBatch:
 
 
 def json_of(body: bytes) -> Any:
-    """The value in a request's body. Raises MalformedRequest."""
+    """The value in a request's body. Raises MalformedRequest.
+
+    The depth is bounded before it is parsed: where a library has raised Python's recursion limit, deep nesting would
+    not raise but end the process.
+    """
+    depth = 0
+    for bracket in _BRACKETS.finditer(body):
+        depth += 1 if bracket[0] in b"[{" else -1
+        if depth > MAX_NESTING:
+            raise MalformedRequest("JSON nested too deeply")
     try:
         return json.loads(body)
     except ValueError as error:
         raise MalformedRequest(f"not JSON ({error})") from error
-    except RecursionError as error:
-        raise MalformedRequest("JSON nested too deeply") from error
 
 
 def signature_from_json(value: Mapping[str, Any]) -> bytes:
