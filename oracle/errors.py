@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, is_dataclass
 from typing import ClassVar
 
 
-class OracleError(Exception):
+class OracleError(Exception, ABC):
     """A refusal. ``slug`` and ``status`` make its RFC 9457 problem; ``kept`` says whether the batch is quarantined."""
 
     slug: ClassVar[str]
@@ -16,9 +17,9 @@ class OracleError(Exception):
     not_kept: str | None = None
     """Why a batch that should be in quarantine is not; None where it is."""
 
+    @abstractmethod
     def what(self) -> str:
         """The fault, naming the record."""
-        raise NotImplementedError
 
     def __str__(self) -> str:
         return f"{self.what()}; {self.remedy}"
