@@ -21,7 +21,7 @@ from contracts.client.rpc import Rpc
 from contracts.wire.ids import Hash
 from ledger.errors import LedgerFault
 
-POLL_S = 0.25
+POLL_S = 0.1
 
 
 @dataclass(frozen=True)

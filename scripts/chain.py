@@ -6,6 +6,7 @@ import json
 import platform
 import signal
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ CHAIN_ID = 31337
 STATES_KEPT = 20
 """Blocks whose whole state Anvil keeps for questions about the past and for reorgs: each takes 14 MB in a
 town of a thousand accounts, and nothing asks for more than the depth of finality, 12."""
+_IDLE_S = 0.05
 
 
 class AnvilMissing(RuntimeError):
@@ -30,11 +32,12 @@ class AnvilMissing(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class ChainSettings:
-    """``block_time_s`` is what Anvil starts with; ``starts_at`` the first block's time; ``state`` a file or None."""
+    """``starts_at`` is the first block's time; ``state`` a file or None. Without ``block_time_s`` nothing is mined
+    until somebody asks: see `Pacer`."""
 
     port: int
     starts_at: int
-    block_time_s: float = 1.0
+    block_time_s: float | None = None
     slots_in_an_epoch: int = 6
     state: Path | None = None
 
@@ -56,7 +59,7 @@ def anvil(settings: ChainSettings) -> Spec:
         *("--host", "127.0.0.1"),
         *("--port", str(settings.port)),
         *("--chain-id", str(CHAIN_ID)),
-        *("--block-time", str(settings.block_time_s)),
+        *(("--no-mining",) if settings.block_time_s is None else ("--block-time", str(settings.block_time_s))),
         *("--slots-in-an-epoch", str(settings.slots_in_an_epoch)),
         *("--gas-price", "0"),
         *("--block-base-fee-per-gas", "0"),
@@ -97,6 +100,39 @@ def rpc(url: str, method: str, *params: object) -> dict[str, object]:
     return answer
 
 
-def set_block_time(url: str, seconds: int) -> None:
-    """Changes Anvil's mining interval: the chain's filling runs faster than its service."""
-    rpc(url, "evm_setIntervalMining", seconds)
+class Pacer:
+    """Asks a node for a block every ``pace_s`` seconds, from a thread of its own; None makes it wait.
+
+    Anvil's own interval of two seconds or less lifts the bound of ``--prune-history`` to 1,500 states, each as long as
+    the chain is: five gigabytes in a quarter of an hour. A node that is away is asked again.
+    """
+
+    def __init__(self, url: str, pace_s: float | None) -> None:
+        self._url = url
+        self._pace_s = pace_s
+        self._ending = threading.Event()
+        self._mining = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
+        self._thread.start()
+
+    def set(self, pace_s: float | None) -> None:
+        """Changes the pace; on return no block is under way at the old one."""
+        with self._mining:
+            self._pace_s = pace_s
+
+    def stop(self) -> None:
+        """No more blocks."""
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        body = {"jsonrpc": "2.0", "id": 1, "method": "evm_mine", "params": []}
+        with httpx.Client(timeout=10, trust_env=False) as node:
+            while not self._ending.wait(self._pace_s or _IDLE_S):
+                with self._mining:
+                    if self._pace_s is None:
+                        continue
+                    try:
+                        node.post(self._url, json=body)
+                    except httpx.TransportError:
+                        self._ending.wait(_IDLE_S)

@@ -10,9 +10,12 @@ import fcntl
 import os
 import secrets
 import shutil
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from contracts.client.private import private_folder
 from contracts.wire.ids import Address
@@ -91,11 +94,35 @@ class Home:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the home for one `kopeck up`. Raises HomeInUse."""
-        with (self.root / "up.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise HomeInUse(self.root) from error
+        with (self.root / "up.lock").open("a+") as lock:
+            if not _lock(lock):
+                raise HomeInUse(self.root)
+            lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
             yield
+
+    def end_holder(self, timeout_s: float) -> bool:
+        """Asks the `kopeck up` that holds this home to end and waits until it has let go; False where none does.
+        Raises HomeInUse where it will not."""
+        path = self.root / "up.lock"
+        if not path.exists():
+            return False
+        with path.open() as lock:
+            if _lock(lock):
+                return False
+            os.kill(int(lock.read()), signal.SIGTERM)
+            deadline = time.monotonic() + timeout_s
+            while not _lock(lock):
+                if time.monotonic() > deadline:
+                    raise HomeInUse(self.root)
+                time.sleep(0.1)
+        return True
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

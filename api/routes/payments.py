@@ -20,7 +20,7 @@ from contracts.wire.ids import SupplierId, parse_address
 
 router = APIRouter(prefix="/v1", tags=["payments"])
 
-POLL_S = 0.25
+POLL_S = 0.1
 
 
 def idempotency_key(

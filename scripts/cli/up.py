@@ -61,8 +61,10 @@ def stop(
     home: HomeOption = DEFAULT_HOME,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing where nothing runs.")] = False,
 ) -> None:
-    """Ends what an earlier `kopeck up` of this home left running."""
-    stopped = stop_leftovers(Home(home).root)
+    """Ends the `kopeck up` of this home, and what an unclean end of it left running."""
+    place = Home(home)
+    stopped = ["kopeck up"] if place.end_holder(STOP_S) else []
+    stopped += stop_leftovers(place.root)
     if stopped or not quiet:
         out.print("ended: " + (", ".join(stopped) or "nothing was running"))
 
@@ -77,6 +79,8 @@ def _leave(stop: threading.Event) -> None:
 
 
 _serving = threading.Event()
+STOP_S = 30.0
+"""How long `kopeck stop` lets a `kopeck up` end its services before it ends them itself."""
 
 
 def _town(home: Home, wanted: dict[str, Any]) -> Town:
@@ -109,7 +113,7 @@ def _start(town: Town, running: Running, steps: Steps) -> None:
         with steps.step("rebuild", "rebuilding the ledger from the chain and comparing"):
             found = report(stage, steps.seconds)
         running.home.filled.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
-        running.serve()
+        running.pace(SERVING_BLOCK_S)
     _serving.set()
 
 

@@ -7,14 +7,14 @@ import httpx
 from contracts.client.deployments import Deployment
 from contracts.client.reader import Reader
 from contracts.client.rpc import Rpc
-from scripts.chain import ChainSettings, anvil, chain_answers, last_moment, set_block_time
+from scripts.chain import ChainSettings, Pacer, anvil, chain_answers, last_moment
 from scripts.deploy import Settings, deploy
 from scripts.home import Home
 from scripts.processes import PortTaken, Supervisor, free_port, port_is_free
 from scripts.town.services import Ports, service_specs
 
-FILLING_BLOCK_S = 0.05
-SERVING_BLOCK_S = 1
+FILLING_BLOCK_S = 0.02
+SERVING_BLOCK_S = 1.0
 OWNERS = ("owner-1", "owner-2", "owner-3")
 """Keys of the multisig."""
 
@@ -27,11 +27,14 @@ class Running:
         self.ports = ports
         self.supervisor = Supervisor(home.root)
         self._keep_state = keep_state
+        self.pacer: Pacer | None = None
 
     def __enter__(self) -> Running:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.pacer:
+            self.pacer.stop()
         self.supervisor.stop_all()
 
     def start_chain(self, starts_at: int, block_time_s: float) -> None:
@@ -39,8 +42,9 @@ class Running:
         state = self.home.chain_state if self._keep_state else None
         ended_at = last_moment(state) if state else None
         begins = starts_at if ended_at is None else ended_at + 1
-        self.supervisor.start(anvil(ChainSettings(self.ports.rpc, begins, block_time_s, state=state)))
+        self.supervisor.start(anvil(ChainSettings(self.ports.rpc, begins, state=state)))
         self.supervisor.until(lambda: chain_answers(self.ports.rpc_url), "the chain's first block", 30, 0.05)
+        self.pacer = Pacer(self.ports.rpc_url, block_time_s)
 
     def ensure_deployed(self) -> Deployment:
         """Deploys the contracts once; afterwards checks that the chain is the one they were deployed to."""
@@ -67,9 +71,11 @@ class Running:
         if "api" in names:
             self.supervisor.until(lambda: _answers(self.ports.web_url), "the web app", 60)
 
-    def serve(self) -> None:
-        """From the pace of filling to the pace of service."""
-        set_block_time(self.ports.rpc_url, SERVING_BLOCK_S)
+    def pace(self, block_time_s: float | None) -> None:
+        """Changes how often a block is made; None makes none until told. Raises ValueError without a chain."""
+        if self.pacer is None:
+            raise ValueError("the chain has not been started")
+        self.pacer.set(block_time_s)
 
 
 def choose_ports(web: int | None) -> Ports:

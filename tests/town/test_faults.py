@@ -47,10 +47,10 @@ def test_blocks_taken_back_leave_ledger_and_chain_equal(untroubled: dict[str, An
     depths: list[int] = []
 
     def take_back(running: Running, over: threading.Event) -> None:
-        """Mines by hand: a reorganisation that races Anvil's own mining can lose Anvil a block for good."""
+        """Mines by hand: a reorganisation that races another block's mining can lose Anvil a block for good."""
         url, wanted = running.ports.rpc_url, [*range(1, 11)]
         rng.shuffle(wanted)
-        rpc(url, "evm_setIntervalMining", 0)
+        running.pace(None)
         until_next = 20
         while not over.wait(0.04):
             rpc(url, "evm_mine")

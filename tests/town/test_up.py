@@ -17,10 +17,11 @@ import pytest
 from scripts.processes import free_port
 
 WAIT_S = 180.0
+KOPECK = str(Path(sys.executable).parent / "kopeck")
 
 
 def start(home: Path, port: int) -> subprocess.Popen[str]:
-    argv = [str(Path(sys.executable).parent / "kopeck"), "up", "--home", str(home), "--port", str(port)]
+    argv = [KOPECK, "up", "--home", str(home), "--port", str(port)]
     argv += ["--accounts", "12", "--months", "1"]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -80,8 +81,12 @@ def test_it_is_filled_once_stopped_cleanly_and_resumed(home: Path) -> None:
     try:
         wait_until_served(again, home, port)
         assert (home / "town" / "filled.json").read_bytes() == filled
+        said = subprocess.run([KOPECK, "stop", "--home", str(home)], capture_output=True, text=True, check=True)
+        assert "kopeck up" in said.stdout
+        assert again.wait(10) == 0
+        assert of_home(home) == []
     finally:
-        again.send_signal(signal.SIGINT)
+        again.kill()
         again.communicate(timeout=60)
 
 
