@@ -23,6 +23,7 @@ def explanation_of(line: Mapping[str, Any]) -> Explanation | None:
             "tariff_versions": part["tariff_versions"],
             "amount_kopecks": part["amount_kopecks"],
             "surcharge_kopecks": part.get("surcharge_kopecks", 0),
+            "kind": part.get("kind", "charge"),
         }
         for part in line["parts"]
     ]

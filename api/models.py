@@ -91,11 +91,16 @@ class Receipt(Model):
 
 
 class Input(Model):
-    """One number of a formula: its symbol, its exact value as text, its unit."""
+    """One number of a formula: its symbol, its exact value as text (a decimal or ``num/den``), its unit."""
 
     symbol: str
     value: str
     unit: str
+    formula: str = Field(default="", description="how it came of the part's other inputs")
+    rounded_to: str = Field(default="", description="what it was rounded half up to a multiple of")
+    readings: tuple[int, int] | None = Field(
+        default=None, description="the line's readings that it comes of: the first, and the first that is not"
+    )
 
 
 class Part(Model):
@@ -110,6 +115,7 @@ class Part(Model):
     tariff_versions: list[int]
     amount_kopecks: Kopecks
     surcharge_kopecks: Kopecks = 0
+    kind: Literal["charge", "recalculation"] = "charge"
 
 
 class UsedReading(Model):

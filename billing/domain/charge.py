@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from fractions import Fraction
 
 from billing.domain.calendar import Span
-from billing.domain.numbers import decimal_text
+from billing.domain.numbers import exact_text
 from billing.domain.readings import ReadingUsed
 from billing.domain.tariff import Version
 from billing.domain.usage import Method
@@ -16,25 +17,51 @@ from contracts.wire.ids import Service, SupplierId
 RULES_ACT = "ПП РФ от 06.05.2011 № 354, приложение 2"
 
 
+class PartKind(StrEnum):
+    """What a part of a line is: the charge for the month, or a recalculation, which may be negative."""
+
+    CHARGE = "charge"
+    RECALCULATION = "recalculation"
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One number of a formula: its symbol, its exact value as text, its unit."""
+    """One number of a formula: its symbol, its exact value (a finite decimal or ``num/den``), its unit.
+
+    A number that is itself worked out of the part's other inputs says how: ``formula`` over their symbols, rounded
+    half up to a multiple of ``rounded_to`` where that is not empty. ``readings`` is the stretch of the line's readings
+    (first, end) that a metered number comes of.
+    """
 
     symbol: str
     value: str
     unit: str
+    formula: str = ""
+    rounded_to: str = ""
+    readings: tuple[int, int] | None = None
 
     @classmethod
-    def of(cls, symbol: str, value: Fraction | int, unit: str) -> Input:
+    def of(
+        cls,
+        symbol: str,
+        value: Fraction | int,
+        unit: str,
+        *,
+        formula: str = "",
+        rounded_to: str = "",
+        readings: tuple[int, int] | None = None,
+    ) -> Input:
         """The input of an exact number."""
-        return cls(symbol, decimal_text(value), unit)
+        return cls(symbol, exact_text(value), unit, formula, rounded_to, readings)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One product that was rounded once: its formula, inputs, versions, dates and result.
 
-    ``surcharge_kopecks`` is the share of the amount that a multiplier added, for information.
+    ``formula`` is ``P = `` and an expression over the symbols of ``inputs``: + − · /, brackets, min( , ) and
+    max( , ); ``amount_kopecks`` is its value in roubles times 100, rounded half up. ``surcharge_kopecks`` is the share
+    of the amount that a multiplier added, for information.
     """
 
     formula: str
@@ -45,11 +72,16 @@ class Part:
     amount_kopecks: int
     zone: str = "single"
     surcharge_kopecks: int = 0
+    kind: PartKind = PartKind.CHARGE
 
 
 @dataclass(frozen=True, slots=True)
 class ChargedLine:
-    """What one supplier is owed for one service. ``quantity`` counts ``unit`` (Wh, litre, µGcal, dm²)."""
+    """What one supplier is owed for one service. ``quantity`` counts ``unit`` (Wh, litre, µGcal, dm²).
+
+    ``owed_back`` is the quantity, zone by zone, that estimates had charged above the counters; ``carried_kopecks`` the
+    money that a recalculation leaves over: both go to the months to come, since a line is never below nothing.
+    """
 
     service: Service
     supplier: SupplierId
@@ -65,8 +97,13 @@ class ChargedLine:
 
     @property
     def amount_kopecks(self) -> int:
-        """Sum of the parts."""
-        return sum(part.amount_kopecks for part in self.parts)
+        """Sum of the parts, or nothing where recalculations come to more than the charge."""
+        return max(0, sum(part.amount_kopecks for part in self.parts))
+
+    @property
+    def carried_kopecks(self) -> int:
+        """What recalculations take off beyond this month's charge: the months to come take it back."""
+        return max(0, -sum(part.amount_kopecks for part in self.parts))
 
 
 def explain(line: ChargedLine) -> dict[str, object]:
@@ -88,14 +125,17 @@ def explain(line: ChargedLine) -> dict[str, object]:
         out["intervals"] = line.intervals
     if line.owed_back:
         out["carried_over"] = dict(line.owed_back)
+    if line.carried_kopecks:
+        out["carried_over_kopecks"] = line.carried_kopecks
     return out
 
 
 def _part(part: Part) -> dict[str, object]:
     out: dict[str, object] = {
+        "kind": part.kind.value,
         "formula": part.formula,
         "act": f"{RULES_ACT}, {part.point}" if part.point.startswith("ф.") else part.point,
-        "inputs": [{"symbol": i.symbol, "value": i.value, "unit": i.unit} for i in part.inputs],
+        "inputs": [_input(given) for given in part.inputs],
         "from": part.span.first.isoformat(),
         "to": part.span.end.isoformat(),
         "zone": part.zone,
@@ -104,6 +144,17 @@ def _part(part: Part) -> dict[str, object]:
     }
     if part.surcharge_kopecks:
         out["surcharge_kopecks"] = part.surcharge_kopecks
+    return out
+
+
+def _input(given: Input) -> dict[str, object]:
+    out: dict[str, object] = {"symbol": given.symbol, "value": given.value, "unit": given.unit}
+    if given.formula:
+        out["formula"] = given.formula
+    if given.rounded_to:
+        out["rounded_to"] = given.rounded_to
+    if given.readings is not None:
+        out["readings"] = list(given.readings)
     return out
 
 

@@ -31,11 +31,17 @@ def kopecks(roubles: Fraction) -> int:
     return half_up(roubles * 100)
 
 
-def decimal_text(value: Fraction | int, places: int = 6) -> str:
-    """The number for people: exact where it ends within ``places`` decimals, else rounded and marked with ≈."""
+def exact_text(value: Fraction | int) -> str:
+    """The number without any rounding: a finite decimal where there is one, else ``num/den`` in lowest terms."""
     value = Fraction(value)
-    scaled = value * 10**places
-    mark = "" if scaled.denominator == 1 else "≈"
-    digits = str(abs(half_up(scaled))).rjust(places + 1, "0")
-    whole, part = digits[:-places], digits[-places:].rstrip("0")
-    return mark + ("-" if value < 0 else "") + whole + ("." + part if part else "")
+    rest, twos, fives = value.denominator, 0, 0
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    if rest != 1:
+        return f"{value.numerator}/{value.denominator}"
+    places = max(twos, fives)
+    digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
+    whole, part = digits[: len(digits) - places], digits[len(digits) - places :]
+    return ("-" if value < 0 else "") + whole + ("." + part if part else "")

@@ -27,7 +27,8 @@ def test_a_bill_tells_each_line_with_its_reason_and_where_the_money_went(residen
         27_213,
     )
     why = line["explanation"]
-    assert why["parts"][0]["inputs"][1] == {"symbol": "T", "value": "3.25", "unit": "RUB/kWh"}
+    rate = why["parts"][0]["inputs"][1]
+    assert (rate["symbol"], rate["value"], rate["unit"]) == ("T", "3.25", "RUB/kWh")
     assert why["readings"][0]["root"] == "0x" + "5b" * 32
     assert why["tariffs"][0]["act"] == "Приказ Минтарифполитики № 42-э"
     assert bill["without_charge"] == ["heating"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from billing.domain import formulas
-from billing.domain.numbers import NumberError, decimal_text, exact, half_up, kopecks
+from billing.domain.numbers import NumberError, exact, exact_text, half_up, kopecks
 
 ORACLES = Path(__file__).parents[3] / "shared" / "data" / "oracles.json"
 
@@ -49,7 +49,7 @@ def test_norm_without_multiplier_is_multiplier_one() -> None:
 
 def test_heating_by_house_meter() -> None:
     house = (exact("54.3"), exact("182.4"), exact("5620.8"))
-    assert decimal_text(house[0] * house[1] / house[2], 5) == "≈1.76208"
+    assert half_up(house[0] * house[1] / house[2] * 100_000) == 176_208
     assert formulas.heating_by_house_meter(*house, exact("2546.83")) == roubles("4487.73")
 
 
@@ -117,7 +117,7 @@ def test_negative_oracle_t8_is_refused_by_arithmetic() -> None:
     row = oracle("T8")
     numbers = [exact(n) for n in re.findall(r"[\d.]+", row["in"])]
     norm, flat, first, second, common = numbers
-    assert decimal_text(norm * flat / (first + second) * common, 4) == "≈1.3268"
+    assert half_up(norm * flat / (first + second) * common * 10_000) == 13_268
 
 
 def test_within_the_norm_keeps_every_watt_hour() -> None:
@@ -130,7 +130,20 @@ def test_numbers_of_documents_are_plain_decimals(text: str) -> None:
         exact(text)
 
 
-def test_decimal_text_says_when_it_rounded() -> None:
-    assert decimal_text(Fraction(1, 3)) == "≈0.333333"
-    assert decimal_text(exact("-12.500")) == "-12.5"
-    assert decimal_text(7) == "7"
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Fraction(1, 3), "1/3"),
+        (Fraction(-22, 7), "-22/7"),
+        (exact("-12.500"), "-12.5"),
+        (exact("0.00885"), "0.00885"),
+        (Fraction(1, 2**20), "0.00000095367431640625"),
+        (Fraction(-1, 8), "-0.125"),
+        (7, "7"),
+        (100, "100"),
+        (0, "0"),
+    ],
+)
+def test_a_number_is_written_without_rounding(value: Fraction | int, text: str) -> None:
+    assert exact_text(value) == text
+    assert Fraction(text) == value
