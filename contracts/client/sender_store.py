@@ -171,10 +171,13 @@ class Store:
             return int(connection.execute(select(_KEYS.c.chain_id).where(here)).scalar_one())
 
     def next_nonce(self) -> int:
-        """The nonce that the next intent gets."""
+        """The nonce that the next intent gets. Raises AnotherSender: who only watches learns of another one too."""
         with self._engine.connect() as connection:
-            query = select(_KEYS.c.next_nonce).where(_KEYS.c.address == self._address)
-            return int(connection.execute(query).scalar_one())
+            query = select(_KEYS.c.next_nonce, _KEYS.c.claim).where(_KEYS.c.address == self._address)
+            row = connection.execute(query).one()
+        if row.claim != self._claim:
+            raise AnotherSender(self._address)
+        return int(row.next_nonce)
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
