@@ -13,12 +13,12 @@ from datetime import date
 
 from sqlalchemy import Connection, Engine, Table, and_, insert, or_, select, update
 
-from billing.domain.household import House, Household
+from billing.domain.household import House, Household, HouseTerms, Management
 from billing.domain.readings import MeterBinding, MeterKind
-from billing.schema import accounts, contracts, houses, meters, residents
+from billing.schema import accounts, contracts, house_terms, houses, meters, residents
 from billing.store import dump, load
 from contracts.client.keyring import KeyDestroyed, KeyRing
-from contracts.wire.ids import KeyId, MeterId, Service, SupplierId
+from contracts.wire.ids import KeyId, MeterId, Period, Service, SupplierId
 from contracts.wire.sealed import seal, unseal
 
 
@@ -48,6 +48,11 @@ class Account:
     household: Household
     opened: date
     closed: date | None = None
+
+    def is_open_in(self, period: Period) -> bool:
+        """Whether it is open on some day of a period."""
+        first, after = date(period.year, period.month, 1), period.next()
+        return self.opened < date(after.year, after.month, 1) and (self.closed is None or self.closed > first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,18 @@ class Accounts:
         key = {"house": house, "service": int(service), "since": since.isoformat()}
         with self._writes.begin() as connection:
             _put(connection, contracts, key, {"supplier": int(supplier)})
+
+    def set_terms(self, house: str, terms: HouseTerms) -> None:
+        """From a month on a house is managed so, with so much common property."""
+        row = {
+            "management": terms.management.value,
+            "common_area_dm2": terms.common_area_dm2,
+            "uniform_heating": terms.uniform_heating,
+            "over_cap_to_owners": terms.over_cap_to_owners,
+            "act": terms.act,
+        }
+        with self._writes.begin() as connection:
+            _put(connection, house_terms, {"house": house, "since": terms.since.isoformat()}, row)
 
     def open_accounts(self, new: Sequence[NewAccount]) -> None:
         """Opens accounts, each with a key of its own; those that are open already stay as they are."""
@@ -208,15 +225,27 @@ class Accounts:
             _account_of(row, tuple(by_account[row.account])) for row in rows if wanted is None or row.account in wanted
         ]
 
+    def accounts_of(self, codes: Iterable[str]) -> list[Account]:
+        """All accounts of some houses, by number."""
+        wanted = set(codes)
+        with self._engine.connect() as connection:
+            names = [row.account for row in connection.execute(select(accounts.c.account, accounts.c.house))
+                     if row.house in wanted]  # fmt: skip
+        return self.accounts(names) if names else []
+
     def houses(self) -> dict[str, House]:
         """All houses by code."""
+        terms: defaultdict[str, list[HouseTerms]] = defaultdict(list)
         with self._engine.connect() as connection:
+            for row in connection.execute(select(house_terms).order_by(house_terms.c.house, house_terms.c.since)):
+                terms[row.house].append(_terms_of(row))
             return {
                 row.house: House(
-                    row.house, row.zone, tuple(load(row.areas)), row.area_dm2, frozenset(load(row.features))
+                    row.house, row.zone, tuple(load(row.areas)), row.area_dm2, frozenset(load(row.features)),
+                    tuple(terms[row.house]),
                 )
                 for row in connection.execute(select(houses))
-            }
+            }  # fmt: skip
 
     def suppliers(self, house: str, day: date) -> dict[Service, SupplierId]:
         """Who bills a house for what on a day."""
@@ -255,6 +284,18 @@ def _put(connection: Connection, table: Table, key: Mapping[str, object], values
     here = and_(*(table.c[name] == value for name, value in key.items()))
     if connection.execute(update(table).where(here).values(**values)).rowcount == 0:
         connection.execute(insert(table).values(**key, **values))
+
+
+def _terms_of(row: object) -> HouseTerms:
+    r: dict[str, object] = row._asdict()  # type: ignore[attr-defined]
+    return HouseTerms(
+        date.fromisoformat(str(r["since"])),
+        Management(str(r["management"])),
+        int(str(r["common_area_dm2"])),
+        str(r["act"]),
+        bool(r["uniform_heating"]),
+        bool(r["over_cap_to_owners"]),
+    )
 
 
 def _account_row(new: NewAccount, key_id: KeyId) -> dict[str, object]:

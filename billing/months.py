@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine, select
 
 from billing.accounts import Account, Accounts
 from billing.domain.calendar import month_span
+from billing.domain.house import house_uses
+from billing.domain.house_use import HouseUse
 from billing.domain.household import AccountMonth
 from billing.domain.readings import MeterBinding, MeterKind, MeterMonth, ProfileRow, RegisterRow
 from billing.domain.tariff import TariffSet
@@ -46,6 +48,20 @@ class _Readings:
         )
         return MeterMonth(binding, registers, tuple(self.profiles.get(binding.meter, ())))
 
+    def by_service(self, bindings: Iterable[MeterBinding]) -> dict[Service, tuple[MeterMonth, ...]]:
+        """Meters with their rows, by service."""
+        out: defaultdict[Service, list[MeterMonth]] = defaultdict(list)
+        for binding in bindings:
+            out[binding.service].append(self.month_of(binding))
+        return {service: tuple(months) for service, months in out.items()}
+
+
+def _uses(months: Iterable[AccountMonth]) -> dict[str, dict[Service, HouseUse]]:
+    by_house: defaultdict[str, list[AccountMonth]] = defaultdict(list)
+    for month in months:
+        by_house[month.house.code].append(month)
+    return {code: house_uses(together) for code, together in by_house.items()}
+
 
 class Months:
     """Builds the months of accounts. Reads finalised rows only, through the ledger's door."""
@@ -59,38 +75,48 @@ class Months:
     def of(
         self, period: Period, accounts: Sequence[Account], tariffs: TariffSet, upto: Sequence[UsedHead]
     ) -> Iterator[AccountMonth]:
-        """The month of each account, in the order given, from readings up to the heads ``upto`` and no others."""
+        """The month of each account, in the order given, from readings up to the heads ``upto`` and no others.
+
+        A house with common property or with meters of its own is worked out over all its accounts first, whichever
+        of them are asked for.
+        """
         houses = self._accounts.houses()
-        spans = {code: month_span(period, house.zone) for code, house in houses.items()}
         used = {account.house for account in accounts}
         if not used:
             return
-        start = min(spans[code].start_ts for code in used)
-        end = max(spans[code].end_ts for code in used)
+        spans = {code: month_span(period, houses[code].zone) for code in used}
+        start = min(span.start_ts for span in spans.values())
+        end = max(span.end_ts for span in spans.values())
         by_account, by_house = self._accounts.bindings(start, end)
-        wanted = [b for account in accounts for b in by_account.get(account.account, ())]
+        whole = {code for code in used if code in by_house or houses[code].terms_on(spans[code].first) is not None}
+        asked = {account.account for account in accounts}
+        others = [a for a in self._accounts.accounts_of(whole) if a.account not in asked and a.is_open_in(period)]
+        everyone = [*accounts, *others]
+        wanted = [b for account in everyone for b in by_account.get(account.account, ())]
         wanted += [b for code in used for b in by_house.get(code, ())]
         readings = self._readings(wanted, (start, end), upto)
-        history = self._history(period, {account.account for account in accounts})
+        history = self._history(period, {account.account for account in everyone})
         suppliers = {code: self._accounts.suppliers(code, spans[code].first) for code in used}
-        for account in accounts:
-            house, span = houses[account.house], spans[account.house]
-            meters: defaultdict[Service, list[MeterMonth]] = defaultdict(list)
-            for binding in by_account.get(account.account, ()):
-                meters[binding.service].append(readings.month_of(binding))
-            heat = [b for b in by_house.get(account.house, ()) if b.service is Service.HEATING]
-            yield AccountMonth(
+        house_meters = {code: readings.by_service(by_house.get(code, ())) for code in used}
+
+        def month_of(account: Account) -> AccountMonth:
+            house = houses[account.house]
+            return AccountMonth(
                 account.account,
                 period,
-                span,
+                spans[house.code],
                 house,
                 account.household,
-                suppliers[account.house],
+                suppliers[house.code],
                 tariffs,
-                {service: tuple(months) for service, months in meters.items()},
+                readings.by_service(by_account.get(account.account, ())),
                 self._past(history.get(account.account, {}), house.zone),
-                tuple(readings.month_of(binding) for binding in heat),
+                house_meters[house.code],
             )
+
+        uses = _uses(month_of(account) for account in everyone if account.house in whole)
+        for account in accounts:
+            yield replace(month_of(account), house_use=uses.get(account.house, {}))
 
     # --- readings ---
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 
 import structlog
 from sqlalchemy import Engine, select
@@ -49,6 +48,17 @@ class _Charges:
     lines: dict[str, list[ChargedLine]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
+    def name_unknown(self, month: AccountMonth) -> None:
+        """Names what keeps a house's common use from being charged: the house, and each account behind it."""
+        for service, use in month.house_use.items():
+            for account, reason in use.unknown.items():
+                self.problems.setdefault(account, reason)
+            if use.unknown:
+                self.problems[f"house {month.house.code}"] = (
+                    f"its common {service.name.lower()} is left out of every bill, since the use of "
+                    f"{', '.join(sorted(use.unknown))} is not known; mend those accounts and correct the month"
+                )
+
 
 class Preparer:
     """Prepares runs out of the register, the ledger and the tariffs in force."""
@@ -68,7 +78,7 @@ class Preparer:
         """Prepares the bills of every account that has none for the period. Raises NothingToBill, UnknownDocument and
         DecisionsOutstanding."""
         heads = tuple(self._ledger.heads_to_bill())
-        accounts = [a for a in self._accounts.accounts(request.accounts) if _is_open(a, request.period)]
+        accounts = [a for a in self._accounts.accounts(request.accounts) if a.is_open_in(request.period)]
         billed = self._runs.billed(request.period)
         accounts = [a for a in accounts if a.account not in billed]
         charges, version = self._charge(request.period, accounts, heads)
@@ -89,7 +99,9 @@ class Preparer:
         tariffs = self._tariffs.published(self._ledger)
         out = _Charges()
         for month in self._months.of(period, accounts, tariffs, heads):
+            out.name_unknown(month)
             try:
+                out.name_unknown(month)
                 lines = charge_account(month)
             except (DecreasingRegister, NoTariff, TariffError) as error:
                 out.problems[month.account] = str(error)
@@ -224,8 +236,3 @@ def credits_for(lines: Sequence[ChargedLine], prepaid: Sequence[Credit]) -> list
                 used.add(place)
                 left -= amount
     return sorted(out, key=lambda credit: credit.line)
-
-
-def _is_open(account: Account, period: Period) -> bool:
-    first, after = date(period.year, period.month, 1), period.next()
-    return account.opened < date(after.year, after.month, 1) and (account.closed is None or account.closed > first)

@@ -34,6 +34,18 @@ houses = Table(
     Column("key_id", LargeBinary(16), nullable=False),
 )
 
+house_terms = Table(
+    "house_terms",
+    metadata,
+    Column("house", ForeignKey("houses.house"), primary_key=True),
+    Column("since", String(10), primary_key=True),
+    Column("management", String(16), nullable=False),
+    Column("common_area_dm2", Integer, nullable=False),
+    Column("uniform_heating", Boolean, nullable=False),
+    Column("over_cap_to_owners", Boolean, nullable=False),
+    Column("act", Text, nullable=False),
+)
+
 contracts = Table(
     "supply_contracts",
     metadata,

@@ -25,7 +25,8 @@ def heating(month: AccountMonth) -> ChargedLine | None:
     """Heating by area: F3 by the house's heat meter, else F2 by norm; nothing out of the season."""
     service = Service.HEATING
     spans = spans_of(month, service)
-    house_heat = metered_usage(month.house_heat, Buckets(spans, SINGLE, month.house.zone)) if month.house_heat else None
+    meters = month.house_meters.get(service, ())
+    house_heat = metered_usage(meters, Buckets(spans, SINGLE, month.house.zone)) if meters else None
     parts: list[Part] = []
     inputs: tuple[Input, ...]
     area = month.household.area_m2

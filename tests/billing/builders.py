@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from billing.domain.calendar import month_span
+from billing.domain.house_use import HouseUse
 from billing.domain.household import AccountMonth, House, Household
 from billing.domain.readings import MeterBinding, MeterKind, MeterMonth, ProfileRow, RegisterRow
 from billing.domain.tariff import TariffSet, Version, parse_document
@@ -65,7 +66,8 @@ def month_of(
     suppliers: Mapping[Service, SupplierId] | None = None,
     house: House = HOUSE,
     tariffs: TariffSet | None = None,
-    house_heat: tuple[MeterMonth, ...] = (),
+    house_meters: Mapping[Service, tuple[MeterMonth, ...]] | None = None,
+    house_use: Mapping[Service, HouseUse] | None = None,
 ) -> AccountMonth:
     return AccountMonth(
         "17",
@@ -77,7 +79,8 @@ def month_of(
         tariffs or demo_tariffs(),
         meters or {},
         history or {},
-        house_heat,
+        house_meters or {},
+        house_use or {},
     )
 
 

@@ -154,7 +154,7 @@ def test_norm_of_electricity_is_a_table_by_persons(persons: int, kwh: int) -> No
 def test_heating_by_norm_and_by_the_house_meter() -> None:
     assert line_of(month_of(), Service.HEATING).amount_kopecks == 221269
     rows = [register(JANUARY.start_ts, 0, meter=9), register(JANUARY.end_ts, 182_400_000, meter=9)]
-    month = month_of(house_heat=(counters(Service.HEATING, rows, meter=9),))
+    month = month_of(house_meters={Service.HEATING: (counters(Service.HEATING, rows, meter=9),)})
     line = line_of(month, Service.HEATING)
     assert (line.amount_kopecks, line.quantity) == (448773, 1_762_084)
     assert [used.value for used in line.readings] == [0, 182_400_000]

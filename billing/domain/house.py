@@ -1,0 +1,100 @@
+"""The house pass: what a house used of each resource, out of the months of all its accounts.
+
+Linear in the accounts and pure. An account whose use cannot be worked out is named in the result; the sums of that
+resource are then not to be charged by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from billing.domain.house_use import HouseUse
+from billing.domain.household import AccountMonth
+from billing.domain.norms import Consumption, metered_or_estimated
+from billing.domain.parts import spans_of, tariff_on
+from billing.domain.tariff import NoTariff, TariffError, zone_plan
+from billing.domain.usage import DecreasingRegister, Method, Usage, metered_usage
+from billing.domain.zones import SINGLE, Buckets
+from contracts.wire.ids import Service
+
+SHARED = (Service.COLD_WATER, Service.HOT_WATER, Service.SEWAGE, Service.ELECTRICITY)
+"""Resources that common property uses (ПП 354, п. 40; ПП 491, п. 29)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HouseEntries:
+    """What a house's books say of one resource and month besides meters, base units: see ``HouseUse``."""
+
+    others: int = 0
+    boiler: int = 0
+    carried: int = 0
+    fuels: Mapping[Service, int] = field(default_factory=dict)
+
+
+def house_uses(
+    months: Sequence[AccountMonth], entries: Mapping[Service, HouseEntries] | None = None
+) -> dict[Service, HouseUse]:
+    """The use of a house by resource; ``months`` are those of all its accounts, one at least, for one period.
+
+    A resource is there where the house has a meter of it, common property, or a boiler that makes it.
+    """
+    first = months[0]
+    found = entries or {}
+    common = first.terms is not None and first.terms.common_area_dm2 > 0
+    wanted = {*first.house_meters, *found, *(SHARED if common else ())}
+    return {service: _house_use(months, service, found.get(service, HouseEntries())) for service in sorted(wanted)}
+
+
+def individual_use(month: AccountMonth, service: Service) -> Consumption:
+    """What one account used of a resource, as its own line charges it. Raises DecreasingRegister and NoTariff."""
+    spans = spans_of(month, service)
+    plan = SINGLE
+    if service is Service.ELECTRICITY and month.meters.get(service):
+        plan = zone_plan(tariff_on(month, service, spans[0].first).document, month.household.plan)
+    return metered_or_estimated(month, service, spans, plan)
+
+
+def _house_use(months: Sequence[AccountMonth], service: Service, entries: HouseEntries) -> HouseUse:
+    first = months[0]
+    use = HouseUse(
+        service,
+        first.house.area_dm2,
+        0 if first.terms is None else first.terms.common_area_dm2,
+        others=entries.others,
+        boiler=entries.boiler,
+        carried=min(entries.carried, 0),
+        dwellings_dm2=sum(month.household.area_dm2 for month in months),
+        persons=sum(month.household.persons_on(month.span.first) for month in months),
+        fuels=entries.fuels,
+    )
+    unknown: dict[str, str] = {}
+    try:
+        metered = _house_volume(first, service)
+    except DecreasingRegister as error:
+        return replace(use, unknown={month.account: str(error) for month in months})
+    if metered is not None:
+        use = replace(use, volume=metered.total, readings=metered.readings)
+    if metered is None and not entries.fuels:
+        return use  # by norms: nothing has to be known of the premises
+    sums = {Method.NORM: 0, Method.METER: 0}
+    metered_dm2 = 0
+    for month in months:
+        if service is Service.HEATING and not month.meters.get(service):
+            continue  # heated by area: what it uses follows from the house
+        try:
+            used = individual_use(month, service)
+        except (DecreasingRegister, NoTariff, TariffError) as error:
+            unknown[month.account] = str(error)
+            continue
+        by_norm = used.method is Method.NORM
+        sums[Method.NORM if by_norm else Method.METER] += used.total
+        metered_dm2 += 0 if by_norm else month.household.area_dm2
+    return replace(
+        use, by_norm=sums[Method.NORM], by_meter=sums[Method.METER], metered_dm2=metered_dm2, unknown=unknown
+    )
+
+
+def _house_volume(month: AccountMonth, service: Service) -> Usage | None:
+    meters = month.house_meters.get(service, ())
+    return metered_usage(meters, Buckets((month.span,), SINGLE, month.house.zone)) if meters else None
