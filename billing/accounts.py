@@ -18,7 +18,7 @@ from billing.domain.readings import MeterBinding, MeterKind
 from billing.schema import accounts, contracts, house_terms, houses, meters, residents
 from billing.store import dump, load
 from contracts.client.keyring import KeyDestroyed, KeyRing
-from contracts.wire.ids import KeyId, MeterId, Period, Service, SupplierId
+from contracts.wire.ids import Hash, KeyId, MeterId, Period, Service, SupplierId
 from contracts.wire.sealed import seal, unseal
 
 
@@ -352,6 +352,7 @@ def _binding_row(binding: MeterBinding, secret: bytes) -> dict[str, object]:
         "initial": _seal_counters(secret, b.meter, b.since, "initial", b.initial),
         "final": _seal_counters(secret, b.meter, b.since, "final", b.final),
         "capacity": binding.capacity,
+        "passport": binding.passport,
     }
 
 
@@ -368,4 +369,5 @@ def _binding_of(row: object, secret: bytes) -> MeterBinding:
         _open_counters(secret, meter, since, "initial", bytes(r["initial"])),
         _open_counters(secret, meter, since, "final", bytes(r["final"])),
         r["capacity"],
+        None if r["passport"] is None else Hash(bytes(r["passport"])),
     )

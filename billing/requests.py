@@ -6,8 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from contracts.wire.ids import Address, BillKey, Period, Service, SupplierId
+from contracts.wire.ids import Address, BillKey, Hash, Period, Service, SupplierId
 from contracts.wire.typed_data import Purpose, SplitAuthorization
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Who did an act of the office: the name that the policy knows it by, and its key's signature under the act."""
+
+    name: str
+    signature: bytes
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {"name": self.name, "signature": self.signature.hex()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Hand:
+        """The hand that plain values hold."""
+        return cls(str(value["name"]), bytes.fromhex(value["signature"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +122,78 @@ class RefundOrder:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """Bill a period: all accounts that have no bill for it yet, or those named."""
+    """Bill a period: all accounts that have no bill for it yet, or those named.
+
+    Where an account can't be billed nothing is, unless ``leaves_out_problems`` says to go on for the rest. ``hand`` is
+    who asks, where a run has to be approved by another.
+    """
 
     kind: ClassVar[str] = "run"
     period: Period
     accounts: tuple[str, ...] | None = None
+    leaves_out_problems: bool = False
+    hand: Hand | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
-        return {"period": str(self.period), "accounts": None if self.accounts is None else list(self.accounts)}
+        return {**self.act(), **({} if self.hand is None else {"hand": self.hand.to_json()})}
+
+    def act(self) -> dict[str, object]:
+        """What a hand signs. A choice not made is left out: a request of before that choice reads the same."""
+        named = None if self.accounts is None else list(self.accounts)
+        chosen = {"leaves_out_problems": True} if self.leaves_out_problems else {}
+        return {"period": str(self.period), "accounts": named, **chosen}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RunRequest:
         """The request that plain values hold."""
-        named = value["accounts"]
-        return cls(Period.parse(value["period"]), None if named is None else tuple(named))
+        named, hand = value["accounts"], value.get("hand")
+        return cls(
+            Period.parse(value["period"]),
+            None if named is None else tuple(named),
+            bool(value.get("leaves_out_problems", False)),
+            None if hand is None else Hand.from_json(hand),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequest:
+    """Approve a run that waits, or refuse it for ``reason``. ``root`` says which bills the approver saw, and
+    ``leaves_out_problems`` that the accounts left out were seen too."""
+
+    kind: ClassVar[str] = "approval"
+    run: int
+    root: Hash
+    hand: Hand
+    approves: bool = True
+    leaves_out_problems: bool = False
+    reason: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {**self.act(), "hand": self.hand.to_json()}
+
+    def act(self) -> dict[str, object]:
+        """What a hand signs."""
+        return {
+            "run": self.run,
+            "root": self.root.hex(),
+            "approves": self.approves,
+            "leaves_out_problems": self.leaves_out_problems,
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> ApprovalRequest:
+        """The request that plain values hold."""
+        return cls(
+            int(value["run"]),
+            Hash(bytes.fromhex(value["root"])),
+            Hand.from_json(value["hand"]),
+            bool(value["approves"]),
+            bool(value["leaves_out_problems"]),
+            str(value["reason"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +271,23 @@ class GrantsRequest:
         )
 
 
-Request = PayOrder | AgentPayment | Prepayment | RefundOrder | RunRequest | CorrectionRequest | GrantsRequest
+Request = (
+    PayOrder
+    | AgentPayment
+    | Prepayment
+    | RefundOrder
+    | RunRequest
+    | ApprovalRequest
+    | CorrectionRequest
+    | GrantsRequest
+)
 
 REQUESTS: dict[str, type[Request]] = {
     cls.kind: cls
-    for cls in (PayOrder, AgentPayment, Prepayment, RefundOrder, RunRequest, CorrectionRequest, GrantsRequest)
+    for cls in (
+        *(PayOrder, AgentPayment, Prepayment, RefundOrder),
+        *(RunRequest, ApprovalRequest, CorrectionRequest, GrantsRequest),
+    )
 }
 
 

@@ -93,6 +93,7 @@ meters = Table(
     Column("initial", LargeBinary, nullable=False),
     Column("final", LargeBinary, nullable=False),
     Column("capacity", BigInteger),
+    Column("passport", LargeBinary(32)),
 )
 
 tariffs = Table(
@@ -117,6 +118,23 @@ runs = Table(
     Column("problems", Text, nullable=False),
     Column("chain_run", Integer, index=True),
     Column("reason", Text),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("run", ForeignKey("runs.id"), primary_key=True),
+    Column("item", ForeignKey("inbox.id"), nullable=False, unique=True),
+    Column("asked_by", String(64), nullable=False),
+    Column("approved_by", String(64), nullable=False),
+    Column("left_out", Integer, nullable=False),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 bills = Table(

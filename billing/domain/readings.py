@@ -59,7 +59,8 @@ class MeterBinding:
     """A meter on an account: from when to when, which register is which zone, and its values at the ends.
 
     ``initial`` and ``final`` hold the counters in the act of installation and of removal. ``capacity`` is the
-    value at which a counter starts again from zero, None where it cannot.
+    value at which a counter starts again from zero, None where it cannot. ``passport`` is the salted commitment to
+    the meter's passport that the Registry holds.
     """
 
     meter: MeterId
@@ -71,6 +72,7 @@ class MeterBinding:
     initial: Mapping[int, int] = field(default_factory=dict)
     final: Mapping[int, int] = field(default_factory=dict)
     capacity: int | None = None
+    passport: Hash | None = None
 
 
 @dataclass(frozen=True, slots=True)

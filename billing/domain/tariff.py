@@ -42,7 +42,11 @@ class NoTariff(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document as its file says it. Rates are exact numbers in roubles per unit; norms in the unit itself."""
+    """One document as its file says it. Rates are exact numbers in roubles per unit; norms in the unit itself.
+
+    ``replaces`` names documents that this one may hold over; without it two that hold for the same on one day are an
+    overlap, and nothing is billed by either.
+    """
 
     name: str
     kind: Kind
@@ -57,6 +61,7 @@ class Document:
     features: frozenset[str] = frozenset()
     table: tuple[tuple[Fraction, ...], ...] = ()
     season: frozenset[int] = frozenset(range(1, 13))
+    replaces: frozenset[str] = frozenset()
 
     def in_force(self, day: date) -> bool:
         """Whether it holds on a day; ``effective_to`` is the first day it no longer does."""
@@ -70,6 +75,23 @@ class Version:
     number: int
     hash: Hash
     document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Versions that hold for the same house and service on one day, none of which is said to replace another."""
+
+    kind: Kind
+    service: Service
+    day: date
+    versions: tuple[Version, ...]
+
+    def __str__(self) -> str:
+        names = " and ".join(f"{v.document.name} (version {v.number})" for v in self.versions)
+        return (
+            f"{names} both fix the {self.kind} for {self.service.name.lower()} on {self.day}; "
+            "publish one that replaces them"
+        )
 
 
 def parse_document(value: Mapping[str, object]) -> Document:
@@ -87,9 +109,11 @@ def _parse(value: Mapping[str, object]) -> Document:
     rates = _mapping(value.get("rates", {}))
     season = value.get("season_months", list(range(1, 13)))
     table = value.get("table", [])
-    features = value.get("features", [])
-    if not (isinstance(season, list) and isinstance(table, list) and isinstance(features, list)):
-        raise TypeError("season_months, table and features are lists")
+    features, replaces = value.get("features", []), value.get("replaces", [])
+    if not (isinstance(season, list) and isinstance(table, list)):
+        raise TypeError("season_months and table are lists")
+    if not (isinstance(features, list) and isinstance(replaces, list)):
+        raise TypeError("features and replaces are lists")
     document = Document(
         name=str(value["name"]),
         kind=Kind(str(value["kind"])),
@@ -104,6 +128,7 @@ def _parse(value: Mapping[str, object]) -> Document:
         features=frozenset(str(feature) for feature in features),
         table=tuple(tuple(exact(_text(cell)) for cell in row) for row in table),
         season=frozenset(int(month) for month in season),
+        replaces=frozenset(str(name) for name in replaces),
     )
     if not document.act:
         raise ValueError("the act is missing; name the act that sets it")
@@ -171,6 +196,38 @@ class TariffSet:
             if fitting:
                 return max(fitting, key=lambda v: (len(v.document.features), v.number))
         return None
+
+    def overlaps(
+        self, services: Iterable[Service], areas: Sequence[str], span: Span, features: frozenset[str] = frozenset()
+    ) -> list[Overlap]:
+        """Versions for these services that hold for a house on one day of the span, none said to replace another."""
+        wanted = list(services)
+        days = sorted({span.first, *self.changes(wanted, areas, span)})
+        found: dict[tuple[int, ...], Overlap] = {}
+        for service in wanted:
+            for kind in Kind:
+                for day in days:
+                    tied = self._tied(kind, service, areas, day, features)
+                    if len(tied) > 1:
+                        found.setdefault(tuple(v.number for v in tied), Overlap(kind, service, day, tuple(tied)))
+        return list(found.values())
+
+    def _tied(
+        self, kind: Kind, service: Service, areas: Sequence[str], day: date, features: frozenset[str]
+    ) -> list[Version]:
+        """What ``find`` would choose among: one version, unless several hold and none replaces the others."""
+        for area in areas:
+            fitting = [
+                version
+                for version in self._by_key.get((kind, area, service), ())
+                if version.document.in_force(day) and version.document.features <= features
+            ]
+            if fitting:
+                most = max(len(v.document.features) for v in fitting)
+                top = [v for v in fitting if len(v.document.features) == most]
+                replaced = {name for v in top for name in v.document.replaces}
+                return [v for v in top if v.document.name not in replaced]
+        return []
 
     def require(
         self, kind: Kind, service: Service, areas: Sequence[str], day: date, features: frozenset[str] = frozenset()
