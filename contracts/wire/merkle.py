@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 from contracts.wire.ids import Hash
-from contracts.wire.keccak import keccak
+from contracts.wire.keccak import keccak, keccak_many
 
 EMPTY_LEAF = Hash(bytes(32))
 MAX_DEPTH = 32
+HASH_SIZE = 32
 
 
 class ProofError(ValueError):
@@ -33,35 +33,72 @@ def depth_of(count: int) -> int:
     return (count - 1).bit_length()
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """A whole tree, level by level: ``levels[0]`` are the padded leaves, the last level is the root alone."""
+def _padding() -> tuple[Hash, ...]:
+    """The node that pads each level: over nothing but empty leaves."""
+    levels = [EMPTY_LEAF]
+    for _ in range(MAX_DEPTH):
+        levels.append(node_hash(levels[-1], levels[-1]))
+    return tuple(levels)
 
-    levels: tuple[tuple[Hash, ...], ...]
-    count: int
+
+_PADDING = _padding()
+
+
+def _levels_of(leaves: bytes, depth: int) -> Iterator[bytes]:
+    level = leaves
+    yield level
+    for height in range(depth):
+        if len(level) % (2 * HASH_SIZE):
+            level += _PADDING[height]
+        level = keccak_many([b"\x01" + level[i : i + 64] for i in range(0, len(level), 2 * HASH_SIZE)])
+        yield level
+
+
+def root_of_leaves(leaves: bytes) -> Hash:
+    """The root over leaf hashes of 32 bytes each, one after another, keeping one level at a time. Raises ProofError."""
+    root = leaves
+    for level in _levels_of(leaves, depth_of(len(leaves) // HASH_SIZE)):
+        root = level
+    return Hash(root)
+
+
+def leaf_hashes(blobs: Iterable[bytes]) -> bytes:
+    """Hashes of the leaves' blobs, one after another."""
+    return keccak_many([b"\x00" + blob for blob in blobs])
+
+
+class Tree:
+    """A whole tree: each level is the hashes of its nodes one after another, without the padding.
+
+    The padding of a level is one and the same node, known beforehand, so a million leaves take 64 MB and no objects.
+    """
+
+    __slots__ = ("_levels", "count")
+
+    def __init__(self, leaves: bytes) -> None:
+        """The tree over leaf hashes of 32 bytes each, one after another. Raises ProofError for none or too many."""
+        self.count = len(leaves) // HASH_SIZE
+        self._levels = list(_levels_of(leaves, depth_of(self.count)))
 
     @classmethod
-    def of(cls, leaves: Sequence[Hash]) -> Tree:
+    def of(cls, leaves: Iterable[bytes]) -> Tree:
         """The tree over leaf hashes in their order."""
-        depth = depth_of(len(leaves))
-        level: list[Hash] = list(leaves)
-        level.extend([EMPTY_LEAF] * ((1 << depth) - len(level)))
-        levels = [tuple(level)]
-        for _ in range(depth):
-            level = [Hash(keccak(b"\x01" + level[i] + level[i + 1])) for i in range(0, len(level), 2)]
-            levels.append(tuple(level))
-        return cls(tuple(levels), len(leaves))
+        return cls(b"".join(leaves))
 
     @property
     def root(self) -> Hash:
         """The root."""
-        return self.levels[-1][0]
+        return Hash(self._levels[-1])
 
     def proof(self, index: int) -> list[Hash]:
         """Siblings from the leaf up. Raises ProofError for an index past the last leaf."""
         if not 0 <= index < self.count:
             raise ProofError(f"leaf {index} of {self.count}")
-        return [level[(index >> i) ^ 1] for i, level in enumerate(self.levels[:-1])]
+        return [self._node(height, (index >> height) ^ 1) for height in range(len(self._levels) - 1)]
+
+    def _node(self, height: int, place: int) -> Hash:
+        start = place * HASH_SIZE
+        return Hash(self._levels[height][start : start + HASH_SIZE] or _PADDING[height])
 
     def multiproof(self, indices: Sequence[int]) -> list[Hash]:
         """What ``root_of_many`` needs beside the leaves at ``indices``, which grow strictly."""
@@ -69,7 +106,7 @@ class Tree:
             raise ProofError("indices must grow strictly and lie within the tree")
         out: list[Hash] = []
         known = list(indices)
-        for level in self.levels[:-1]:
+        for height in range(len(self._levels) - 1):
             parents: list[int] = []
             i = 0
             while i < len(known):
@@ -77,7 +114,7 @@ class Tree:
                 if here % 2 == 0 and i + 1 < len(known) and known[i + 1] == here + 1:
                     i += 1
                 else:
-                    out.append(level[here ^ 1])
+                    out.append(self._node(height, here ^ 1))
                 parents.append(here // 2)
                 i += 1
             known = parents
