@@ -1,0 +1,1 @@
+"""What an account owes, since when, and what follows of it: penalties, allocation, instalments, disputes."""
