@@ -9,6 +9,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from billing.domain.calendar import Span
+from billing.domain.events import Event
 from billing.domain.house_use import HouseUse
 from billing.domain.readings import MeterMonth
 from billing.domain.tariff import TariffSet
@@ -104,6 +105,7 @@ class AccountMonth:
     history: Mapping[Service, tuple[PastMonth, ...]] = field(default_factory=dict)
     house_meters: Mapping[Service, tuple[MeterMonth, ...]] = field(default_factory=dict)
     house_use: Mapping[Service, HouseUse] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
 
     @property
     def terms(self) -> HouseTerms | None:

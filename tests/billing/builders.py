@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from billing.domain.calendar import month_span
+from billing.domain.events import Event
 from billing.domain.house_use import HouseUse
 from billing.domain.household import AccountMonth, House, Household
 from billing.domain.readings import MeterBinding, MeterKind, MeterMonth, ProfileRow, RegisterRow
@@ -68,6 +69,7 @@ def month_of(
     tariffs: TariffSet | None = None,
     house_meters: Mapping[Service, tuple[MeterMonth, ...]] | None = None,
     house_use: Mapping[Service, HouseUse] | None = None,
+    events: Sequence[Event] = (),
 ) -> AccountMonth:
     return AccountMonth(
         "17",
@@ -81,6 +83,7 @@ def month_of(
         history or {},
         house_meters or {},
         house_use or {},
+        tuple(events),
     )
 
 
