@@ -24,6 +24,13 @@ class PartKind(StrEnum):
     RECALCULATION = "recalculation"
 
 
+class Scope(StrEnum):
+    """Whose use a part is for: the premises' own, or its share of the common property's."""
+
+    INDIVIDUAL = "individual"
+    COMMON = "common"
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One number of a formula: its symbol, its exact value (a finite decimal or ``num/den``), its unit.
@@ -61,7 +68,8 @@ class Part:
 
     ``formula`` is ``P = `` and an expression over the symbols of ``inputs``: + − · /, brackets, min( , ) and
     max( , ); ``amount_kopecks`` is its value in roubles times 100, rounded half up. ``surcharge_kopecks`` is the share
-    of the amount that a multiplier added, for information.
+    of the amount that a multiplier added, for information. ``resource`` names the service whose resource the common
+    property used, where that is not the line's own.
     """
 
     formula: str
@@ -73,6 +81,8 @@ class Part:
     zone: str = "single"
     surcharge_kopecks: int = 0
     kind: PartKind = PartKind.CHARGE
+    scope: Scope = Scope.INDIVIDUAL
+    resource: Service | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +152,10 @@ def _part(part: Part) -> dict[str, object]:
         "tariff_versions": [version.number for version in part.versions],
         "amount_kopecks": part.amount_kopecks,
     }
+    if part.scope is not Scope.INDIVIDUAL:
+        out["scope"] = part.scope.value
+    if part.resource is not None:
+        out["resource"] = part.resource.name.lower()
     if part.surcharge_kopecks:
         out["surcharge_kopecks"] = part.surcharge_kopecks
     return out

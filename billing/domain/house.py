@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from billing.domain.common import UNITS
 from billing.domain.house_use import HouseUse
 from billing.domain.household import AccountMonth
 from billing.domain.norms import Consumption, metered_or_estimated
@@ -17,9 +18,6 @@ from billing.domain.tariff import NoTariff, TariffError, zone_plan
 from billing.domain.usage import DecreasingRegister, Method, Usage, metered_usage
 from billing.domain.zones import SINGLE, Buckets
 from contracts.wire.ids import Service
-
-SHARED = (Service.COLD_WATER, Service.HOT_WATER, Service.SEWAGE, Service.ELECTRICITY)
-"""Resources that common property uses (ПП 354, п. 40; ПП 491, п. 29)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ def house_uses(
     first = months[0]
     found = entries or {}
     common = first.terms is not None and first.terms.common_area_dm2 > 0
-    wanted = {*first.house_meters, *found, *(SHARED if common else ())}
+    wanted = {*first.house_meters, *found, *(UNITS if common else ())}
     return {service: _house_use(months, service, found.get(service, HouseEntries())) for service in sorted(wanted)}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from billing.domain.by_area import capital_repair, solid_waste
 from billing.domain.charge import ChargedLine
+from billing.domain.common import with_common_needs
 from billing.domain.electricity import electricity
 from billing.domain.heating import heating
 from billing.domain.household import AccountMonth
@@ -28,4 +29,4 @@ RULES: dict[Service, Rule] = {
 def charge_account(month: AccountMonth) -> list[ChargedLine]:
     """All lines of an account for a period, in the order of the services; services without a supplier give none."""
     lines = [rule(month) for service, rule in RULES.items() if service in month.suppliers]
-    return [line for line in lines if line is not None]
+    return with_common_needs(month, [line for line in lines if line is not None])

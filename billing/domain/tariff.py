@@ -20,6 +20,10 @@ class Kind(StrEnum):
     TARIFF = "tariff"
     NORM = "norm"
     MULTIPLIER = "multiplier"
+    COMMON_NORM = "common_norm"
+    """What common property may use, a month and m² of it (ПП 354, прил. 2, N^одн; ПП 491, п. 29)."""
+    COMMON_RULE = "common_rule"
+    """How common use is charged under a form of management: its ``options`` are those of ``billing.domain.common``."""
 
 
 class TariffError(ValueError):
@@ -62,6 +66,7 @@ class Document:
     table: tuple[tuple[Fraction, ...], ...] = ()
     season: frozenset[int] = frozenset(range(1, 13))
     replaces: frozenset[str] = frozenset()
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def in_force(self, day: date) -> bool:
         """Whether it holds on a day; ``effective_to`` is the first day it no longer does."""
@@ -129,6 +134,7 @@ def _parse(value: Mapping[str, object]) -> Document:
         table=tuple(tuple(exact(_text(cell)) for cell in row) for row in table),
         season=frozenset(int(month) for month in season),
         replaces=frozenset(str(name) for name in replaces),
+        options={key: _choice(option) for key, option in _mapping(value.get("options", {})).items()},
     )
     if not document.act:
         raise ValueError("the act is missing; name the act that sets it")
@@ -136,8 +142,8 @@ def _parse(value: Mapping[str, object]) -> Document:
         raise ValueError(f"it ends on {document.effective_to}, before it begins")
     if any(rate < 0 for rate in document.rates.values()):
         raise ValueError("a rate is negative")
-    if not document.rates and not document.table:
-        raise ValueError("it holds neither rates nor a table")
+    if not document.rates and not document.table and not document.options:
+        raise ValueError("it holds neither rates nor a table nor options")
     return document
 
 
@@ -145,6 +151,12 @@ def _text(value: object) -> str:
     """Numbers come as text: a JSON number may have been a float on its way."""
     if not isinstance(value, str):
         raise NumberError(f'{value!r} is not a plain decimal in text; write it like "43.57"')
+    return value
+
+
+def _choice(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"an option is a word, not {value!r}")
     return value
 
 
