@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, and_, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Select, Table, and_, insert, or_, select, update
 
 from billing.domain.household import House, Household, HouseTerms, Management
 from billing.domain.readings import MeterBinding, MeterKind
@@ -20,6 +21,9 @@ from billing.store import dump, load
 from contracts.client.keyring import KeyDestroyed, KeyRing
 from contracts.wire.ids import Hash, KeyId, MeterId, Period, Service, SupplierId
 from contracts.wire.sealed import seal, unseal
+
+_IN_LIST = 500
+"""Names in one query: below every database's limit of parameters."""
 
 
 class UnknownAccount(LookupError):
@@ -210,41 +214,42 @@ class Accounts:
 
     def accounts(self, only: Sequence[str] | None = None) -> list[Account]:
         """All accounts, or those named, by number."""
+        query, people = select(accounts).order_by(accounts.c.account), select(residents)
+        if only is not None and len(only) <= _IN_LIST:
+            query = query.where(accounts.c.account.in_(only))
+            people = people.where(residents.c.account.in_(only))
         with self._engine.connect() as connection:
-            query = select(accounts).order_by(accounts.c.account)
-            people = select(residents).order_by(residents.c.account, residents.c.since)
-            if only is not None and len(only) <= 500:
-                query = query.where(accounts.c.account.in_(only))
-                people = people.where(residents.c.account.in_(only))
-            rows = connection.execute(query).all()
-            by_account: defaultdict[str, list[tuple[date, int]]] = defaultdict(list)
-            for row in connection.execute(people):
-                by_account[row.account].append((date.fromisoformat(row.since), row.number))
+            found = _accounts_of(connection, query, people)
         wanted = None if only is None else set(only)
-        return [
-            _account_of(row, tuple(by_account[row.account])) for row in rows if wanted is None or row.account in wanted
-        ]
+        return [account for account in found if wanted is None or account.account in wanted]
 
     def accounts_of(self, codes: Iterable[str]) -> list[Account]:
         """All accounts of some houses, by number."""
-        wanted = set(codes)
+        codes = sorted(set(codes))
+        found: list[Account] = []
         with self._engine.connect() as connection:
-            names = [row.account for row in connection.execute(select(accounts.c.account, accounts.c.house))
-                     if row.house in wanted]  # fmt: skip
-        return self.accounts(names) if names else []
+            for start in range(0, len(codes), _IN_LIST):
+                here = accounts.c.house.in_(codes[start : start + _IN_LIST])
+                people = select(residents).join(accounts, accounts.c.account == residents.c.account).where(here)
+                found += _accounts_of(connection, select(accounts).where(here), people)
+        return sorted(found, key=lambda account: account.account)
 
-    def houses(self) -> dict[str, House]:
-        """All houses by code."""
+    def houses(self, only: Collection[str] | None = None) -> dict[str, House]:
+        """All houses by code, or those named."""
+        query, of_terms = select(houses), select(house_terms).order_by(house_terms.c.house, house_terms.c.since)
+        if only is not None and len(only) <= _IN_LIST:
+            query = query.where(houses.c.house.in_(only))
+            of_terms = of_terms.where(house_terms.c.house.in_(only))
         terms: defaultdict[str, list[HouseTerms]] = defaultdict(list)
         with self._engine.connect() as connection:
-            for row in connection.execute(select(house_terms).order_by(house_terms.c.house, house_terms.c.since)):
+            for row in connection.execute(of_terms):
                 terms[row.house].append(_terms_of(row))
             return {
                 row.house: House(
                     row.house, row.zone, tuple(load(row.areas)), row.area_dm2, frozenset(load(row.features)),
                     tuple(terms[row.house]),
                 )
-                for row in connection.execute(select(houses))
+                for row in connection.execute(query)
             }  # fmt: skip
 
     def suppliers(self, house: str, day: date) -> dict[Service, SupplierId]:
@@ -257,8 +262,11 @@ class Accounts:
             )
             return {Service(row.service): SupplierId(row.supplier) for row in connection.execute(query)}
 
-    def bindings(self, start: int, end: int) -> tuple[dict[str, list[MeterBinding]], dict[str, list[MeterBinding]]]:
-        """Meters in place at some time from ``start`` until before ``end``: by account, and by house."""
+    def bindings(
+        self, start: int, end: int, houses: Collection[str] | None = None
+    ) -> tuple[dict[str, list[MeterBinding]], dict[str, list[MeterBinding]]]:
+        """Meters in place at some time from ``start`` until before ``end``: by account, and by house. ``houses`` are
+        those that matter, all where none are named; of others there may be more."""
         by_account: defaultdict[str, list[MeterBinding]] = defaultdict(list)
         by_house: defaultdict[str, list[MeterBinding]] = defaultdict(list)
         query = (
@@ -266,6 +274,9 @@ class Accounts:
             .where(meters.c.since < end, or_(meters.c.until.is_(None), meters.c.until > start))
             .order_by(meters.c.since, meters.c.meter)
         )
+        if houses is not None and len(houses) <= _IN_LIST:
+            in_them = select(accounts.c.account).where(accounts.c.house.in_(houses))
+            query = query.where(or_(meters.c.account.in_(in_them), meters.c.house.in_(houses)))
         with self._engine.connect() as connection:
             rows = connection.execute(query).all()
         keys = self._keyring.secrets(KeyId(bytes(row.key_id)) for row in rows)
@@ -311,6 +322,13 @@ def _account_row(new: NewAccount, key_id: KeyId) -> dict[str, object]:
         "plan": flat.plan,
         "opened": new.opened.isoformat(),
     }
+
+
+def _accounts_of(connection: Connection, query: Select[Any], people: Select[Any]) -> list[Account]:
+    by_account: defaultdict[str, list[tuple[date, int]]] = defaultdict(list)
+    for row in connection.execute(people.order_by(residents.c.account, residents.c.since)):
+        by_account[row.account].append((date.fromisoformat(row.since), row.number))
+    return [_account_of(row, tuple(by_account.get(row.account, ()))) for row in connection.execute(query)]
 
 
 def _account_of(row: object, people: tuple[tuple[date, int], ...]) -> Account:

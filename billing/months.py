@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine, select
@@ -29,6 +29,8 @@ LOOK_BACK_S = 200 * DAY_S
 """How far before a month its first counter may lie: more than the six months of п. 59."""
 HISTORY_MONTHS = 12
 FAILED = "failed"
+FEW = 500
+"""Accounts that are named in a query; of more all are read."""
 _Used = tuple[Method, dict[str, int], dict[str, int]]
 """How a month was charged, for how much by zone, and what it is owed back."""
 
@@ -73,22 +75,29 @@ class Months:
         self._ledger = ledger
 
     def of(
-        self, period: Period, accounts: Sequence[Account], tariffs: TariffSet, upto: Sequence[UsedHead]
+        self,
+        period: Period,
+        accounts: Sequence[Account],
+        tariffs: TariffSet,
+        upto: Sequence[UsedHead],
+        *,
+        alone: bool = False,
     ) -> Iterator[AccountMonth]:
         """The month of each account, in the order given, from readings up to the heads ``upto`` and no others.
 
         A house with common property or with meters of its own is worked out over all its accounts first, whichever
-        of them are asked for.
+        of them are asked for; not so ``alone``, where whoever asks knows the use of the houses.
         """
-        houses = self._accounts.houses()
         used = {account.house for account in accounts}
         if not used:
             return
+        houses = self._accounts.houses(used)
         spans = {code: month_span(period, houses[code].zone) for code in used}
         start = min(span.start_ts for span in spans.values())
         end = max(span.end_ts for span in spans.values())
-        by_account, by_house = self._accounts.bindings(start, end)
+        by_account, by_house = self._accounts.bindings(start, end, used)
         whole = {code for code in used if code in by_house or houses[code].terms_on(spans[code].first) is not None}
+        whole = set() if alone else whole
         asked = {account.account for account in accounts}
         others = [a for a in self._accounts.accounts_of(whole) if a.account not in asked and a.is_open_in(period)]
         everyone = [*accounts, *others]
@@ -156,7 +165,7 @@ class Months:
 
     # --- history ---
 
-    def _history(self, period: Period, wanted: Container[str]) -> dict[str, dict[Service, dict[int, _Used]]]:
+    def _history(self, period: Period, wanted: Collection[str]) -> dict[str, dict[Service, dict[int, _Used]]]:
         """What the months before were charged for; of several runs for one month the last that did not fail."""
         first = period
         for _ in range(HISTORY_MONTHS):
@@ -167,6 +176,8 @@ class Months:
             .where(usage.c.period >= first.number, usage.c.period < period.number, runs.c.state != FAILED)
             .order_by(usage.c.run)
         )
+        if len(wanted) <= FEW:
+            query = query.where(usage.c.account.in_(wanted))
         with self._engine.connect() as connection:
             rows = [row for row in connection.execute(query) if row.account in wanted]
         keys = self._keyring.secrets(KeyId(bytes(row.key_id)) for row in rows)
