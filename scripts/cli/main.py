@@ -8,7 +8,7 @@ import structlog
 import typer
 from typer._click.exceptions import ClickException
 
-from scripts.cli import bench, bill, demo, erase, fsck, oracle, pay, statement, subsidy, up
+from scripts.cli import bench, bill, demo, erase, fsck, oracle, outlook, pay, statement, subsidy, up
 from scripts.cli.console import fail
 
 cli = typer.Typer(
@@ -25,6 +25,7 @@ cli.add_typer(oracle.group, name="oracle")
 cli.add_typer(bill.group, name="bill")
 cli.add_typer(pay.group, name="pay")
 cli.add_typer(subsidy.group, name="subsidy")
+cli.add_typer(outlook.group, name="outlook")
 cli.command("statement")(statement.statement)
 cli.command("fsck")(fsck.fsck)
 cli.command("erase")(erase.erase)
