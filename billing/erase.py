@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, delete, select, update
 
-from billing.requests import GrantsRequest
+from billing.requests import CorrectionRequest, GrantsRequest, RunRequest
 from billing.schema import accounts, inbox, meters, residents, runs
 from billing.store import dump, load
 from contracts.client.erasing import Sign, erase_in_files
@@ -63,5 +63,19 @@ def _forget_problems(connection: Connection, account: str) -> int:
         if problems.get(account, _ERASED) != _ERASED:
             problems[account] = _ERASED
             connection.execute(update(runs).where(runs.c.id == row.id).values(problems=dump(problems)))
+            forgotten += 1
+    return forgotten + _forget_answers(connection, account)
+
+
+def _forget_answers(connection: Connection, account: str) -> int:
+    """The answer to a request for a run repeats those reasons."""
+    forgotten = 0
+    told = inbox.c.kind.in_((RunRequest.kind, CorrectionRequest.kind)) & inbox.c.result.is_not(None)
+    for row in connection.execute(select(inbox.c.id, inbox.c.result).where(told)).all():
+        result = load(row.result)
+        problems = result.get("problems", {})
+        if problems.get(account, _ERASED) != _ERASED:
+            problems[account] = _ERASED
+            connection.execute(update(inbox).where(inbox.c.id == row.id).values(result=dump(result)))
             forgotten += 1
     return forgotten

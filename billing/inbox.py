@@ -234,9 +234,16 @@ class Inbox:
         """Says that items ended well; until ``final`` a reorganisation may still change that."""
         self._write(items, State.DONE, final=final, result=result)
 
-    def failed(self, items: Sequence[int], slug: str, reason: str, final: bool = True) -> None:
-        """Says that items ended badly; the reason names the record and the remedy."""
-        self._write(items, State.FAILED, final=final, slug=slug, reason=reason)
+    def failed(
+        self,
+        items: Sequence[int],
+        slug: str,
+        reason: str,
+        final: bool = True,
+        result: Mapping[str, object] | None = None,
+    ) -> None:
+        """Says that items ended badly; the reason names the record and the remedy, ``result`` what was found."""
+        self._write(items, State.FAILED, final=final, slug=slug, reason=reason, result=result)
 
     def waiting(self, items: Sequence[int], reason: str) -> None:
         """Says what items wait for; they stay to be carried out."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
 from sqlalchemy import Engine, select
 
 from billing.accounts import Account, Accounts
+from billing.checks import Checks
 from billing.corrections import Standing, differences, standing_of
 from billing.documents import Draft, Title, draft_bill, draft_note
 from billing.domain.charge import ChargedLine
@@ -17,6 +18,7 @@ from billing.domain.services import charge_account
 from billing.domain.tariff import NoTariff, TariffError
 from billing.domain.usage import DecreasingRegister
 from billing.months import Months
+from billing.policy import NO_POLICY, Policy
 from billing.requests import CorrectionRequest, RunRequest
 from billing.run import Basis, Runs, RunStage
 from billing.schema import credits, prepayments, runs
@@ -35,18 +37,36 @@ class NothingToBill(Exception):
     """A run would have no leaf; ``problems`` says which accounts could not be billed, and why."""
 
     def __init__(self, period: Period, problems: Mapping[str, str]) -> None:
-        detail = "; ".join(f"account {account}: {why}" for account, why in list(problems.items())[:5])
-        super().__init__(f"nothing to bill for {period}" + (f": {detail}" if detail else ""))
+        names = ", ".join(sorted(problems)[:20]) + (" and others" if len(problems) > 20 else "")
+        detail = f"; `kopeck bill problems` says why for {names}" if names else ""
+        super().__init__(f"nothing to bill for {period}{detail}")
+        self.period, self.problems = period, dict(problems)
+
+
+class ProblemsFound(Exception):
+    """Some accounts can't be billed for a period, and nobody said to go on without them."""
+
+    def __init__(self, period: Period, problems: Mapping[str, str]) -> None:
+        names = ", ".join(sorted(problems)[:20]) + (" and others" if len(problems) > 20 else "")
+        super().__init__(
+            f"{len(problems)} can't be billed for {period}: {names}; nothing was billed. `kopeck bill problems` says "
+            "what to do for each; mend them and ask again, or ask to leave them out"
+        )
         self.period, self.problems = period, dict(problems)
 
 
 @dataclass(slots=True)
-class _Charges:
+class Charges:
     """Charged months of accounts, and those that could not be charged."""
 
     months: dict[str, AccountMonth] = field(default_factory=dict)
     lines: dict[str, list[ChargedLine]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def blocking(self) -> dict[str, str]:
+        """Problems that somebody can mend. Nobody can bill an erased account: it is left out, and no run waits."""
+        return {name: why for name, why in self.problems.items() if why != ERASED}
 
     def name_unknown(self, month: AccountMonth) -> None:
         """Names what keeps a house's common use from being charged: the house, and each account behind it."""
@@ -58,6 +78,18 @@ class _Charges:
                     f"its common {service.name.lower()} is left out of every bill, since the use of "
                     f"{', '.join(sorted(use.unknown))} is not known; mend those accounts and correct the month"
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What a run would hold: its drafts, what they stand on, and how many accounts have a bill for it already."""
+
+    period: Period
+    heads: tuple[UsedHead, ...]
+    version: int
+    charges: Charges
+    drafts: Sequence[Draft]
+    billed: int
 
 
 class Preparer:
@@ -74,56 +106,79 @@ class Preparer:
 
     # --- a period's bills ---
 
-    def bill_period(self, request: RunRequest, item: int) -> int:
-        """Prepares the bills of every account that has none for the period. Raises NothingToBill, UnknownDocument and
+    def bill_period(self, request: RunRequest, item: int, policy: Policy = NO_POLICY) -> int:
+        """Prepares the bills of every account that has none for the period; by a ``policy`` of four eyes they wait.
+
+        Where an account can't be billed, nothing is prepared unless the request leaves such accounts out, or another
+        hand is to look at the list. Raises ProblemsFound, NothingToBill, UnknownDocument and DecisionsOutstanding.
+        """
+        work = self._work_out(request.period, request.accounts, policy)
+        blocking = work.charges.blocking
+        if blocking and not (request.leaves_out_problems or policy.four_eyes):
+            raise ProblemsFound(request.period, blocking)
+        basis = Basis(request.period, "regular", item, work.version, work.heads, (), work.charges.problems)
+        return self._store(basis, work.drafts, RunStage.WAITING if policy.four_eyes else RunStage.PREPARED)
+
+    def preview(self, period: Period, accounts: Sequence[str] | None = None, policy: Policy = NO_POLICY) -> Worked:
+        """What a run would bill if it were asked for now; nothing is kept or sent. Raises UnknownDocument and
         DecisionsOutstanding."""
+        return self._work_out(period, accounts, policy)
+
+    def _work_out(self, period: Period, named: Sequence[str] | None, policy: Policy) -> Worked:
         heads = tuple(self._ledger.heads_to_bill())
-        accounts = [a for a in self._accounts.accounts(request.accounts) if a.is_open_in(request.period)]
-        billed = self._runs.billed(request.period)
-        accounts = [a for a in accounts if a.account not in billed]
-        charges, version = self._charge(request.period, accounts, heads)
+        found = self._accounts.accounts(named)
+        billed = self._runs.billed(period)
+        accounts = [a for a in found if a.is_open_in(period) and a.account not in billed]
+        charges, version = self._charge(period, accounts, heads, self._checks(policy))
+        if named is not None:
+            charges.problems |= _not_to_bill(period, named, found, billed)
         netting = self._prepaid([a.account for a in accounts])
-        revisions = self._runs.next_revisions((a.account for a in accounts), request.period)
+        revisions = self._runs.next_revisions((a.account for a in accounts), period)
         drafts = []
         for account in accounts:
             lines = charges.lines.get(account.account)
-            title = self._title(account, request.period, revisions[account.account], charges)
+            title = self._title(account, period, revisions[account.account], charges)
             if lines and title is not None:
-                named = credits_for(lines, netting.get(account.account, []))
-                drafts.append(draft_bill(title, charges.months[account.account], lines, named))
-        basis = Basis(request.period, "regular", item, version, heads, (), charges.problems)
-        return self._store(basis, drafts)
+                credited = credits_for(lines, netting.get(account.account, []))
+                drafts.append(draft_bill(title, charges.months[account.account], lines, credited))
+        return Worked(period, heads, version, charges, drafts, len(billed))
 
-    def _charge(self, period: Period, accounts: Sequence[Account], heads: Sequence[UsedHead]) -> tuple[_Charges, int]:
+    def _checks(self, policy: Policy) -> Checks:
+        return Checks(self._ledger.meter_passports() if policy.needs_passports else None)
+
+    def _charge(
+        self, period: Period, accounts: Sequence[Account], heads: Sequence[UsedHead], checks: Checks | None = None
+    ) -> tuple[Charges, int]:
         """Charges accounts by the readings up to ``heads``, which the run then claims."""
-        tariffs = self._tariffs.published(self._ledger)
-        out = _Charges()
+        tariffs, checks = self._tariffs.published(self._ledger), checks or Checks()
+        out = Charges()
         for month in self._months.of(period, accounts, tariffs, heads):
             out.name_unknown(month)
+            gaps = checks.problems(month)
             try:
-                out.name_unknown(month)
-                lines = charge_account(month)
+                lines = [] if gaps else charge_account(month)
             except (DecreasingRegister, NoTariff, TariffError) as error:
-                out.problems[month.account] = str(error)
-                _log.warning("run.account_not_billed", account=month.account, period=str(period), reason=str(error))
-                continue
+                gaps, lines = [str(error)], []
             if lines:
                 out.months[month.account], out.lines[month.account] = month, lines
-            else:
-                out.problems[month.account] = f"house {month.house.code} has no supplier; set who bills it for what"
+                continue
+            out.problems[month.account] = (
+                "; ".join(gaps) or f"house {month.house.code} has no supplier; set who bills it for what"
+            )
+            _log.warning("run.account_not_billed", account=month.account, period=str(period))
         return out, tariffs.number
 
-    def _title(self, account: Account, period: Period, revision: int, charges: _Charges) -> Title | None:
+    def _title(self, account: Account, period: Period, revision: int, charges: Charges) -> Title | None:
         secret = self._keyring.secret(account.key_id)
         if secret is None:
             charges.problems[account.account] = ERASED
             return None
         return Title(account.account, period, revision, account.key_id, secret)
 
-    def _store(self, basis: Basis, drafts: Sequence[Draft]) -> int:
+    def _store(self, basis: Basis, drafts: Sequence[Draft], stage: RunStage = RunStage.PREPARED) -> int:
         if not drafts:
             raise NothingToBill(basis.period, basis.problems)
-        run = self._runs.add(basis, drafts)
+        run = self._runs.add(basis, drafts, stage)
         _log.info(
             "run.prepared",
             run=run,
@@ -220,6 +275,22 @@ class Preparer:
             drafts.append(note if drafts else replace(note, charged=tuple(lines)))
             title = Title(title.account, title.period, title.revision + 1, title.key_id, title.secret)
         return drafts, list(difference.superseded)
+
+
+def _not_to_bill(
+    period: Period, named: Sequence[str], found: Sequence[Account], billed: Container[str]
+) -> dict[str, str]:
+    """Why accounts that were asked for by name have nothing to be billed."""
+    known = {account.account: account for account in found}
+    out: dict[str, str] = {}
+    for name in named:
+        if name not in known:
+            out[name] = "no such account; open it first"
+        elif name in billed:
+            out[name] = f"it has a bill for {period} already; correct that one"
+        elif not known[name].is_open_in(period):
+            out[name] = f"it is not open in {period}; bill a month in which it is"
+    return out
 
 
 def credits_for(lines: Sequence[ChargedLine], prepaid: Sequence[Credit]) -> list[Credit]:

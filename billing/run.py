@@ -26,8 +26,9 @@ from contracts.wire.structs import Proposal, SupplierTotal, UsedHead, supersessi
 
 
 class RunStage(StrEnum):
-    """Where a run stands in our own books."""
+    """Where a run stands in our own books. A WAITING run is not posted until another hand approves it."""
 
+    WAITING = "waiting"
     PREPARED = "prepared"
     PROPOSED = "proposed"
     ACTIVE = "active"
@@ -94,7 +95,7 @@ class Runs:
         self._keyring = keyring
         self._writes = engine.execution_options(writes=True)
 
-    def add(self, basis: Basis, drafts: Sequence[Draft]) -> int:
+    def add(self, basis: Basis, drafts: Sequence[Draft], stage: RunStage = RunStage.PREPARED) -> int:
         """Stores a run with all its leaves; its number in our own books."""
         ordered = sorted(drafts, key=lambda draft: draft.commit)
         tree = Tree.of([leaf_hash(draft.blob) for draft in ordered])
@@ -115,7 +116,7 @@ class Runs:
                     item=basis.item,
                     period=basis.period.number,
                     kind=basis.kind,
-                    state=RunStage.PREPARED.value,
+                    state=stage.value,
                     root=tree.root,
                     proposal=dump(_proposal_json(proposal)),
                     superseded=dump([bill.number for bill in sorted(basis.superseded)]),

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import structlog
 
+from billing.approve import ApprovalRefused, Approvals
 from billing.inbox import Item, State
 from billing.office import RELAY, Office, transaction
+from billing.policy import NotAHand, Policies
 from billing.post import Poster
-from billing.prepare import NothingToBill, Preparer
-from billing.requests import CorrectionRequest, RunRequest
+from billing.prepare import NothingToBill, Preparer, ProblemsFound
+from billing.requests import ApprovalRequest, CorrectionRequest, RunRequest
 from billing.run import Run, RunStage
 from billing.tariffs import UnknownDocument
 from contracts.client.sender import Outcome
@@ -34,6 +36,8 @@ class RunDesk:
     def __init__(self, office: Office) -> None:
         self._office = office
         self._poster = Poster(office)
+        self._policies = Policies(office.engine)
+        self._approvals = Approvals(office.engine, office.runs, office.inbox)
         self._preparer = Preparer(office.engine, office.register, office.keyring, office.tariffs, office.ledger)
 
     def step(self, now: int) -> None:
@@ -41,6 +45,8 @@ class RunDesk:
         for kind in (RunRequest.kind, CorrectionRequest.kind):
             for item in self._office.inbox.unsettled(kind, State.ACCEPTED):
                 self._start(item)
+        for item in self._office.inbox.unsettled(ApprovalRequest.kind, State.ACCEPTED):
+            self._decide(item)
         self._poster.step(now)
         for kind in (RunRequest.kind, CorrectionRequest.kind):
             for item in self._office.inbox.unsettled(kind, State.WORKING, State.DONE):
@@ -56,14 +62,24 @@ class RunDesk:
 
     def _prepare(self, item: Item) -> None:
         inbox = self._office.inbox
+        policy = self._policies.get()
         try:
             if isinstance(item.request, RunRequest):
-                self._preparer.bill_period(item.request, item.id)
+                if policy.four_eyes:
+                    policy.check(item.request)
+                self._preparer.bill_period(item.request, item.id, policy)
             elif isinstance(item.request, CorrectionRequest):
                 self._preparer.correct(item.request, item.id)
+        except NotAHand as error:
+            inbox.failed([item.id], "not-signed", str(error))
+            return
+        except ProblemsFound as error:
+            inbox.failed([item.id], "accounts-with-problems", str(error), result={"problems": error.problems})
+            return
         except NothingToBill as nothing:
             if nothing.problems:
-                inbox.failed([item.id], "nothing-to-bill", str(nothing))
+                problems = {"problems": dict(nothing.problems)}
+                inbox.failed([item.id], "nothing-to-bill", str(nothing), result=problems)
             else:
                 inbox.done([item.id], {"bills": 0, "charged_kopecks": 0, "problems": {}})
             return
@@ -77,6 +93,20 @@ class RunDesk:
             return
         inbox.working([item.id])
 
+    # --- approve ---
+
+    def _decide(self, item: Item) -> None:
+        """A second hand's word on a run that waits for it."""
+        request, inbox = item.request, self._office.inbox
+        if not isinstance(request, ApprovalRequest):
+            return
+        try:
+            approved = self._approvals.decide(request, item.id, self._policies.get())
+        except ApprovalRefused as error:
+            inbox.failed([item.id], error.slug, str(error))
+            return
+        inbox.done([item.id], {"run": request.run, "approved": approved})
+
     # --- follow ---
 
     def _follow(self, item: Item) -> None:
@@ -84,7 +114,11 @@ class RunDesk:
         if not attempts:
             return
         run = attempts[-1]
-        if run.stage is RunStage.FAILED:
+        if run.stage is RunStage.WAITING:
+            reason = f"run {run.id} waits until another hand approves it: `kopeck bill approve {run.id} --by NAME`"
+            if item.reason != reason:
+                self._office.inbox.working([item.id], reason)
+        elif run.stage is RunStage.FAILED:
             self._again(item, run, len(attempts))
         elif run.stage is RunStage.ACTIVE:
             self._after_activation(item, run)

@@ -166,6 +166,11 @@ class Ledger:
         with self._read() as (connection, _):
             return _registry.read_suppliers(connection)
 
+    def meter_passports(self) -> frozenset[Hash]:
+        """Commitments of meters' passports that are final in the Registry and not retired."""
+        with self._read() as (connection, height):
+            return _registry.read_passports(connection, height)
+
     def tariff_version(self) -> int:
         """Version of the tariff book: how many versions are final."""
         with self._read() as (connection, height):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from sqlalchemy import Connection, select
 
+from contracts.wire.events import MeterRegistered, MeterRetired
 from contracts.wire.ids import Address, Hash, SupplierId
-from ledger.models import payouts, supplier_statuses, suppliers, tariffs
+from ledger.models import acts, payouts, supplier_statuses, suppliers, tariffs
 from ledger.queries.views import SupplierView, TariffView
 
 
@@ -36,3 +39,15 @@ def read_tariffs(connection: Connection) -> list[TariffView]:
         TariffView(row.version, Hash(row.document), Hash(row.act), row.effective_from, row.effective_to)
         for row in connection.execute(select(tariffs).order_by(tariffs.c.version))
     ]
+
+
+def read_passports(connection: Connection, height: int) -> frozenset[Hash]:
+    """Commitments of meters' passports, those of retired meters left out, by the facts up to a height."""
+    a = acts.c
+    query = select(a.name, a.arguments).where(
+        a.block_number <= height, a.name.in_((MeterRegistered.__name__, MeterRetired.__name__))
+    )
+    found: dict[str, set[Hash]] = {MeterRegistered.__name__: set(), MeterRetired.__name__: set()}
+    for row in connection.execute(query):
+        found[row.name].add(Hash(bytes.fromhex(json.loads(row.arguments)["commitment"].removeprefix("0x"))))
+    return frozenset(found[MeterRegistered.__name__] - found[MeterRetired.__name__])
