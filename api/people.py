@@ -14,7 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from api.tables import contacts, metadata, person_accounts, persons, supplier_names, tokens, wallets
+from api.tables import contacts, person_accounts, persons, supplier_names, tokens, wallets
 
 
 class Role(StrEnum):
@@ -65,7 +65,6 @@ class People:
         self._engine = engine
         self._hasher = hasher or PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._nobody = self._hasher.hash(secrets.token_hex(16))
-        metadata.create_all(engine)
 
     def add_person(
         self,

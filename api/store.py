@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 
-from api.tables import metadata
+from api.tables import SCHEMA
 
 
 def database_url(home: Path, environment: Mapping[str, str] = os.environ) -> str:
@@ -26,7 +26,7 @@ def open_database(url: str) -> Engine:
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
-    metadata.create_all(engine)
+    SCHEMA.bring_up(engine)
     return engine
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table
 
+from contracts.client.schema import Schema
+
 metadata = MetaData()
+SCHEMA = Schema("api", metadata, Path(__file__).parent / "migrations")
 
 persons = Table(
     "api_persons",

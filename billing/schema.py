@@ -6,6 +6,8 @@ sealed under the account's key, ``key_id``, in ``sealed``, ``initial`` and ``fin
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -21,7 +23,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from contracts.client.schema import Schema
+
 metadata = MetaData()
+SCHEMA = Schema("billing", metadata, Path(__file__).parent / "migrations")
 
 houses = Table(
     "houses",
@@ -216,6 +221,29 @@ grants = Table(
     Column("state", String(16), nullable=False, index=True),
     Column("claim", String(64)),
     Column("reason", Text),
+)
+
+welfare_documents = Table(
+    "welfare_documents",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
+welfare_records = Table(
+    "welfare_records",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("account", ForeignKey("accounts.account"), nullable=False),
+    Column("label", LargeBinary(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("period", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("batch", String(80), nullable=False, index=True),
+    Column("key_id", LargeBinary(16), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    UniqueConstraint("account", "label", "kind", "period", "number"),
 )
 
 inbox = Table(

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 
-from billing.schema import metadata
+from billing.schema import SCHEMA
 from contracts.client.private import private_database
 
 
@@ -25,7 +25,7 @@ def open_database(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
         event.listen(engine, "begin", _begin_immediate)
-    metadata.create_all(engine)
+    SCHEMA.bring_up(engine)
     return engine
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
 from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, Table, Text, insert, select, update
 
+from contracts.client.schema import Schema
 from contracts.client.sender import Sender, UnknownIntent
 from contracts.wire.calls import encode_acknowledge
 from contracts.wire.ids import Address, Hash
@@ -15,6 +17,7 @@ from contracts.wire.ids import Address, Hash
 ROOTS_AT_ONCE = 200
 
 metadata = MetaData()
+SCHEMA = Schema("acknowledge", metadata, Path(__file__).parent / "migrations" / "acknowledge")
 _promises = Table(
     "acknowledging",
     metadata,
@@ -32,7 +35,7 @@ class Acknowledger:
     """Acknowledges roots with one holder's key. ``engine`` is the holder's own database, the sender's too."""
 
     def __init__(self, engine: Engine, sender: Sender, anchor: Address) -> None:
-        metadata.create_all(engine)
+        SCHEMA.bring_up(engine)
         self._engine = engine
         self._sender = sender
         self._anchor = anchor

@@ -17,6 +17,7 @@ from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, Table, in
 from contracts.client.files import AccessDenied, FileSource, FileStore, SourceUnreachable
 from contracts.client.reader import Reader
 from contracts.client.rpc import NodeError
+from contracts.client.schema import Schema
 from contracts.client.sender import Sender, TransactionRefused
 from contracts.wire.events import Anchored
 from contracts.wire.files import FileError, parse_file
@@ -28,6 +29,7 @@ from ledger.store import connect
 RETRY_S = 2.0
 
 metadata = MetaData()
+SCHEMA = Schema("holder", metadata, Path(__file__).parent / "migrations" / "holder")
 _files = Table(
     "archived",
     metadata,
@@ -53,7 +55,7 @@ class Archive:
         store: FileStore,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        metadata.create_all(engine)
+        SCHEMA.bring_up(engine)
         self._engine = engine
         self._reader = reader
         self._source = source

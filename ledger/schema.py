@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text
 from sqlalchemy.schema import SchemaItem
 
+from contracts.client.schema import Schema
+
 metadata = MetaData()
+SCHEMA = Schema("ledger", metadata, Path(__file__).parent / "migrations" / "ledger")
 
 declared: list[Table] = []
 """Fact tables in the order in which they were declared."""

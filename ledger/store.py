@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, insert, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 
 from contracts.client.private import private_database
 from contracts.wire.ids import Hash
 from ledger.models import FACTS
 from ledger.progress import cursor, unfinalised
-from ledger.schema import metadata
+from ledger.schema import SCHEMA
 
 Row = tuple[object, ...]
 SqlRow = Any
@@ -74,11 +74,7 @@ def database_url(home: Path, environment: Mapping[str, str] = os.environ) -> str
 def open_database(url: str) -> Engine:
     """An engine with the ledger's tables in place."""
     engine = connect(url)
-    try:
-        metadata.create_all(engine)
-    except DBAPIError:
-        # Another process that opens the new database at this moment was faster with a table.
-        metadata.create_all(engine)
+    SCHEMA.bring_up(engine)
     return engine
 
 

@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 
 from contracts.client.erasing import fold_log
+from contracts.client.schema import Schema
 from contracts.wire.ids import NO_HASH, Hash, SourceId
 from contracts.wire.leaf import Record, reading_blob
 from contracts.wire.merkle import leaf_hash
@@ -39,6 +40,7 @@ from oracle.batch import NO_BATCH, ChainHead, make_header
 from oracle.schema import open_engine
 
 metadata = MetaData()
+SCHEMA = Schema("outbox", metadata, Path(__file__).parent / "migrations" / "outbox")
 
 _outbox = Table(
     "outbox",
@@ -82,7 +84,7 @@ class Outbox:
     def __init__(self, path: Path, source: SourceId) -> None:
         self._engine: Engine = open_engine(f"sqlite:///{path}")
         self._source = source
-        metadata.create_all(self._engine)
+        SCHEMA.bring_up(self._engine)
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -141,7 +143,7 @@ class Outbox:
     def forget_in(path: Path, roots: Collection[Hash]) -> int:
         """Drops the kept leaves of taken batches with these roots: their account was erased. How many batches."""
         engine = open_engine(f"sqlite:///{path}")
-        metadata.create_all(engine)
+        SCHEMA.bring_up(engine)
         forgotten = 0
         with engine.begin() as connection:
             kept = select(_outbox.c.root).where(_outbox.c.blobs.is_not(None), _outbox.c.taken.is_(True))

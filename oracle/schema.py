@@ -6,6 +6,8 @@ sealed under the account's key, so that destroying the key erases them too.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -24,8 +26,10 @@ from sqlalchemy import (
 )
 
 from contracts.client.private import private_database
+from contracts.client.schema import Schema
 
 metadata = MetaData()
+SCHEMA = Schema("oracle", metadata, Path(__file__).parent / "migrations" / "oracle")
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
@@ -132,7 +136,7 @@ manual_readings = Table(
 def open_database(url: str) -> Engine:
     """The oracle's database, its tables made where they are missing."""
     engine = open_engine(url)
-    metadata.create_all(engine)
+    SCHEMA.bring_up(engine)
     return engine
 
 

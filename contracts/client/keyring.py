@@ -23,9 +23,11 @@ from sqlalchemy import (
 )
 
 from contracts.client.private import private_file
+from contracts.client.schema import Schema
 from contracts.wire.ids import KeyId, MeterId
 
 _METADATA = MetaData()
+SCHEMA = Schema("keyring", _METADATA, Path(__file__).parent / "migrations" / "keyring")
 _KEYS = Table(
     "keyring_keys",
     _METADATA,
@@ -62,7 +64,7 @@ class KeyRing:
 
     def __init__(self, path: Path) -> None:
         self._engine = _open(private_file(path))
-        _METADATA.create_all(self._engine)
+        SCHEMA.bring_up(self._engine)
 
     def create(self, key_id: KeyId) -> bytes:
         """A new secret under ``key_id``; the one that is there when it was created before. Raises KeyDestroyed."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 _SQLITE = "sqlite:///"
 
 
@@ -35,3 +37,10 @@ def private_database(url: str) -> str:
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE) and not url.startswith(_SQLITE + ":memory:"):
         private_file(Path(url.removeprefix(_SQLITE)))
     return url
+
+
+def shared_url(engine: Engine) -> str | None:
+    """The URL by which another process opens the same database; None for one in this process's memory."""
+    if engine.dialect.name == "sqlite" and engine.url.database in (None, "", ":memory:"):
+        return None
+    return engine.url.render_as_string(hide_password=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -33,9 +34,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from contracts.client.schema import Schema
 from contracts.wire.ids import Address, Hash, address_text
 
 METADATA = MetaData()
+SCHEMA = Schema("sender", METADATA, Path(__file__).parent / "migrations" / "sender")
 
 _KEYS = Table(
     "sender_keys",
@@ -157,7 +160,7 @@ class Store:
         self._engine = engine
         self._address = address
         self._claim = claim
-        METADATA.create_all(engine)
+        SCHEMA.bring_up(engine)
 
     # --- the key ---
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, func, select
 
 from contracts.client.keyring import KeyRing
+from contracts.client.private import shared_url
 from contracts.wire.ids import (
     Address,
     BillId,
@@ -31,6 +32,7 @@ from ledger.progress import missing_files
 from ledger.queries import bills as _bills
 from ledger.queries import money as _money
 from ledger.queries import registry as _registry
+from ledger.queries.bulk import BulkReadings
 from ledger.queries.readings import Billable, chain_heads, check_decided
 from ledger.queries.views import (
     BatchOutcome,
@@ -140,6 +142,17 @@ class Ledger:
         bounded in the same way."""
         with self._read() as (connection, height):
             return Billable(connection, height, upto).profiles(meters, start, end)
+
+    @contextmanager
+    def bulk(self, upto: Sequence[UsedHead]) -> Iterator[BulkReadings]:
+        """Many meters' rows behind the heads that a run claims, as of one moment."""
+        with self._read() as (connection, height):
+            yield BulkReadings(connection, height, upto)
+
+    @property
+    def url(self) -> str | None:
+        """Where another process finds the same ledger; None for one that lives in this process alone."""
+        return shared_url(self._engine)
 
     def heads_to_bill(self) -> list[UsedHead]:
         """The heads of this moment, to be claimed by a run that then reads no further. Raises DecisionsOutstanding."""

@@ -80,7 +80,7 @@ class Billable:
         """Registers of ``meters`` taken from ``start`` until before ``end``, by meter and time."""
         t = registers.c
         found: list[RegisterRow] = []
-        for chunk in _chunks(meters):
+        for chunk in chunks(meters):
             query = select(registers).where(t.meter.in_(chunk), t.taken_at >= start, t.taken_at < end)
             for row, batch, place, decision in self._standing(self._connection.execute(query)):
                 found.append(
@@ -105,7 +105,7 @@ class Billable:
         """Profiles of ``meters`` that overlap the time from ``start`` until before ``end``, by meter and time."""
         t = profiles.c
         found: list[ProfileRow] = []
-        for chunk in _chunks(meters):
+        for chunk in chunks(meters):
             query = select(profiles).where(t.meter.in_(chunk), t.start < end, t.end > start)
             for row, batch, place, decision in self._standing(self._connection.execute(query)):
                 values, qualities = _intervals(row.intervals)
@@ -128,6 +128,10 @@ class Billable:
                     )
                 )
         return sorted(found, key=lambda r: (r.meter, r.register, r.start, r.place.root, r.place.index))
+
+    def is_overlaid(self, place: tuple[int, int], leaf: int) -> bool:
+        """Whether a decision stands in the place of a leaf of a usable batch."""
+        return bool(self._winning) and LeafPlace(self.batches[place].root, leaf) in self._winning
 
     def _standing(self, rows: Iterable[SqlRow]) -> Iterator[tuple[SqlRow, _Batch, LeafPlace, _Decision | None]]:
         """Rows that stand: of a usable batch and not overlaid, or put in another's place by the last decision."""
@@ -233,6 +237,7 @@ def _flags(bits: int) -> ReadingFlags:
     return _FLAGS.get(bits) or ReadingFlags(bits)
 
 
-def _chunks(meters: Sequence[MeterId]) -> Iterator[Sequence[MeterId]]:
+def chunks(meters: Sequence[MeterId]) -> Iterator[Sequence[MeterId]]:
+    """Names for one IN list each."""
     for start in range(0, len(meters), _CHUNK):
         yield meters[start : start + _CHUNK]
