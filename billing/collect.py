@@ -11,6 +11,7 @@ from billing.agent_desk import AgentDesk
 from billing.grant_desk import GrantDesk
 from billing.office import Office
 from billing.order_desk import OrderDesk
+from billing.reversal_desk import ReversalDesk
 from billing.run_desk import RunDesk
 from contracts.client.rpc import NodeError
 from contracts.client.sender import TransactionRefused
@@ -28,6 +29,7 @@ class Collector:
         self._office = office
         self._runs = RunDesk(office)
         self._grants = GrantDesk(office)
+        self._reversals = ReversalDesk(office)
         self._orders = OrderDesk(office)
         self._agent = AgentDesk(office)
 
@@ -37,6 +39,7 @@ class Collector:
         self._send()
         self._runs.step(now)
         self._grants.step()
+        self._reversals.step()
         self._orders.step()
         self._agent.step()
         self._send()

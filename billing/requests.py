@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from contracts.wire.ids import Address, BillKey, Hash, Period, Service, SupplierId
+from contracts.wire.ids import Address, BillKey, GrantBatchId, Hash, Period, Service, SupplierId
 from contracts.wire.typed_data import Purpose, SplitAuthorization
 
 
@@ -271,6 +271,24 @@ class GrantsRequest:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ReverseGrants:
+    """The welfare body ends what is left of a batch that it posted, under an act; what was used stays."""
+
+    kind: ClassVar[str] = "reversal"
+    batch: GrantBatchId
+    act: str
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {"batch": int(self.batch), "act": self.act}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> ReverseGrants:
+        """The request that plain values hold."""
+        return cls(GrantBatchId(value["batch"]), value["act"])
+
+
 Request = (
     PayOrder
     | AgentPayment
@@ -280,13 +298,14 @@ Request = (
     | ApprovalRequest
     | CorrectionRequest
     | GrantsRequest
+    | ReverseGrants
 )
 
 REQUESTS: dict[str, type[Request]] = {
     cls.kind: cls
     for cls in (
         *(PayOrder, AgentPayment, Prepayment, RefundOrder),
-        *(RunRequest, ApprovalRequest, CorrectionRequest, GrantsRequest),
+        *(RunRequest, ApprovalRequest, CorrectionRequest, GrantsRequest, ReverseGrants),
     )
 }
 
