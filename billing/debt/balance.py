@@ -58,7 +58,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Turnover:
-    """One month of one service of one supplier, in kopecks. ``penalties`` is what accrued by the month's end, apart."""
+    """One month of one service of one supplier, in kopecks. ``penalties`` accrued in it, and stand apart."""
 
     month: Period
     service: Service | None
@@ -78,18 +78,24 @@ class Turnover:
         return self.opening + raised - sum(amount for move, amount in self.moved.items() if move not in _RAISES)
 
 
-def statement(entries: Iterable[Entry]) -> list[Turnover]:
+def statement(
+    entries: Iterable[Entry], accrued: Mapping[tuple[ServiceLine, Period], int] | None = None
+) -> list[Turnover]:
     """Each month's turnover by service and supplier; every opening is the closing before it.
 
-    A month in which nothing moved is left out: its closing would be its opening.
+    ``accrued`` are penalties by the month whose days they are for. A month in which nothing moved or accrued is left
+    out: its closing would be its opening.
     """
+    penalties = accrued or {}
     by_place: defaultdict[tuple[ServiceLine, Period], defaultdict[Move, int]] = defaultdict(lambda: defaultdict(int))
     for entry in entries:
         by_place[entry.service_line, entry.month][entry.move] += entry.amount_kopecks
     balance: defaultdict[ServiceLine, int] = defaultdict(int)
     out = []
-    for service_line, month in sorted(by_place, key=lambda place: (place[1], _order(place[0]))):
-        row = Turnover(month, *service_line, balance[service_line], dict(by_place[service_line, month]))
+    for place in sorted({*by_place, *penalties}, key=lambda place: (place[1], _order(place[0]))):
+        service_line, month = place
+        moved = dict(by_place[place]) if place in by_place else {}
+        row = Turnover(month, *service_line, balance[service_line], moved, penalties.get(place, 0))
         balance[service_line] = row.closing
         out.append(row)
     return out
@@ -173,9 +179,6 @@ def _with(debt: LineDebt, entry: Entry) -> LineDebt:
 
 # --- how old a debt is ---
 
-LIMITATION_YEARS = 3
-"""ст. 196 ГК РФ: the court refuses an older debt where the debtor says so."""
-
 
 class Age(StrEnum):
     """How long a debt is overdue, in days after its due date."""
@@ -186,36 +189,36 @@ class Age(StrEnum):
     TO_180 = "91-180"
     TO_365 = "181-365"
     OVER = "over 365"
-    EXPIRED = "over three years"
+    EXPIRED = "over the limitation"
 
 
 _BUCKETS = ((30, Age.TO_30), (90, Age.TO_90), (180, Age.TO_180), (365, Age.TO_365))
 
 
-def age_of(due: date, at: date) -> Age:
+def age_of(due: date, at: date, limitation_years: int) -> Age:
     """The bucket of a debt that was due on ``due``, seen on ``at``."""
     if at <= due:
         return Age.NOT_DUE
-    if is_expired(due, at):
+    if is_expired(due, at, limitation_years):
         return Age.EXPIRED
     days = (at - due).days
     return next((age for last, age in _BUCKETS if days <= last), Age.OVER)
 
 
-def is_expired(due: date, at: date) -> bool:
-    """Whether more than three years have passed since the due date (ст. 196 and 200 ГК РФ)."""
+def is_expired(due: date, at: date, limitation_years: int) -> bool:
+    """Whether a court may refuse the debt for its age, counted from the day after it was due (ст. 196, 200 ГК РФ)."""
     try:
-        last = due.replace(year=due.year + LIMITATION_YEARS)
+        last = due.replace(year=due.year + limitation_years)
     except ValueError:  # 29 February: the last day of the month (ст. 192 ГК РФ)
-        last = date(due.year + LIMITATION_YEARS, 2, 28)
+        last = date(due.year + limitation_years, 2, 28)
     return at > last
 
 
-def ageing(debts: Iterable[LineDebt], at: date) -> dict[Age, int]:
+def ageing(debts: Iterable[LineDebt], at: date, limitation_years: int) -> dict[Age, int]:
     """Kopecks open in each bucket, in the order of age; empty buckets stand with 0."""
     out = dict.fromkeys(Age, 0)
     for debt in debts:
-        out[age_of(debt.due, at)] += debt.open_kopecks
+        out[age_of(debt.due, at, limitation_years)] += debt.open_kopecks
     return out
 
 

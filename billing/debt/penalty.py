@@ -170,6 +170,16 @@ class Row:
         """The penalty of the row. Here alone it is rounded: half up."""
         return half_up(self.exact_kopecks)
 
+    def by_month(self) -> Iterator[tuple[Period, int]]:
+        """What each month adds to the row's rounded sum; the months add up to the row."""
+        before, first = 0, self.first
+        while first <= self.last:
+            month = Period(first.year, first.month)
+            after = date(month.next().year, month.next().month, 1)
+            upto = replace(self, last=min(self.last, after - _DAY)).amount_kopecks
+            yield month, upto - before
+            before, first = upto, after
+
 
 @dataclass(frozen=True, slots=True)
 class PenaltyTable:

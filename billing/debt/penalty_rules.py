@@ -120,6 +120,15 @@ class StepsRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Limitation:
+    """How many years a debt can be claimed for."""
+
+    in_force: InForce
+    years: int
+    act: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """All of it together."""
 
@@ -132,6 +141,7 @@ class Rules:
     rate_rules: tuple[RateRule, ...]
     steps: tuple[StepsRule, ...]
     moratoria: tuple[Pause, ...]
+    limitations: tuple[Limitation, ...]
 
     # --- days ---
 
@@ -172,6 +182,13 @@ class Rules:
             return date(month.year, month.month, day)
         except ValueError as error:
             raise RulesError("due days", f"day {day} for {period} is no day of {month}") from error
+
+    def limitation_years(self, day: date) -> int:
+        """How many years back a debt can be claimed for, by the law of a day. Raises Missing."""
+        found = [rule for rule in self.limitations if rule.in_force.covers(day)]
+        if not found:
+            raise Missing("limitation of actions", day)
+        return found[-1].years
 
     # --- rates ---
 
@@ -278,6 +295,7 @@ def _together(parsed: Mapping[str, Sequence[Any]]) -> Rules:
         rate_rules=tuple(rule for _, rules in parsed["penalty_rate"] for rule in rules),
         steps=tuple(rule for rules in parsed["penalty_steps"] for rule in rules),
         moratoria=tuple(pause for pauses in parsed["moratoria"] for pause in pauses),
+        limitations=tuple(rule for rules in parsed["limitation"] for rule in rules),
     )
 
 
@@ -341,6 +359,10 @@ def _moratoria(document: Mapping[str, Any]) -> list[Pause]:
     return pauses
 
 
+def _limitation(document: Mapping[str, Any]) -> list[Limitation]:
+    return [Limitation(_in_force(rule), int(rule["years"]), _act(rule)) for rule in document["rules"]]
+
+
 _KINDS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "due_days": _due_days,
     "holidays": _holidays,
@@ -348,6 +370,7 @@ _KINDS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "penalty_rate": _penalty_rate,
     "penalty_steps": _penalty_steps,
     "moratoria": _moratoria,
+    "limitation": _limitation,
 }
 
 
