@@ -67,7 +67,7 @@ def draft_bill(title: Title, month: AccountMonth, charged: Sequence[ChargedLine]
     its first line, since a leaf has one at least."""
     shown = [line for line in charged if line.amount_kopecks] or list(charged[:1])
     places = {id(line): place for place, line in enumerate(shown)}
-    explained = [{"line": places.get(id(line)), **explain(line)} for line in charged]
+    explained = [line_value(line, places.get(id(line))) for line in charged]
     value = {
         **_head(title, BillKind.BILL),
         "premises": _premises(month),
@@ -80,6 +80,11 @@ def draft_bill(title: Title, month: AccountMonth, charged: Sequence[ChargedLine]
     }
     lines = tuple(BillLine(line.supplier, line.amount_kopecks) for line in shown)
     return _draft(title, BillKind.BILL, value, lines, credits=tuple(credits), charged=tuple(charged))
+
+
+def line_value(line: ChargedLine, place: int | str | None) -> dict[str, object]:
+    """A charged line as a bill's document holds it; ``place`` is where it stands on the chain."""
+    return {"line": place, **explain(line)}
 
 
 @dataclass(frozen=True, slots=True)
