@@ -15,6 +15,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, Engine, Row, func, insert, select, tuple_, update
 
 from billing.documents import ENGINE_HASH, Draft
+from billing.domain.charge import ChargedLine
 from billing.schema import bills, credits, runs, usage
 from billing.store import dump, load
 from contracts.client.keyring import KeyRing
@@ -340,10 +341,14 @@ def _run(row: Row[tuple[object, ...]]) -> Run:
 
 def seal_usage(draft: Draft, run: int) -> bytes:
     """What each service of a draft was charged for, sealed for its place among the rows of usage."""
-    used = {
-        str(int(line.service)): [line.method.value, dict(line.by_zone), dict(line.owed_back)] for line in draft.charged
-    }
+    used = {str(int(line.service)): usage_value(line) for line in draft.charged}
     return seal(draft.secret, usage_place(run, draft.account), dump(used).encode())
+
+
+def usage_value(line: ChargedLine) -> list[object]:
+    """What the months to come need of a line: how it was charged, for how much by zone, and what it is owed back."""
+    carried = [line.carried_kopecks] if line.carried_kopecks else []
+    return [line.method.value, dict(line.by_zone), dict(line.owed_back), *carried]
 
 
 def usage_place(run: int, account: str) -> bytes:
