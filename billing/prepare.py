@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy import Engine, select
 
 from billing.accounts import Account, Accounts
+from billing.charges import ERASED, Charges, charge_months, credits_for
 from billing.checks import Checks
 from billing.corrections import Standing, differences, standing_of
 from billing.documents import Draft, Title, draft_bill, draft_note
 from billing.domain.charge import ChargedLine
 from billing.domain.household import AccountMonth
-from billing.domain.services import charge_account
-from billing.domain.tariff import NoTariff, TariffError
-from billing.domain.usage import DecreasingRegister
 from billing.months import Months
 from billing.policy import NO_POLICY, Policy
 from billing.requests import CorrectionRequest, RunRequest
@@ -30,7 +28,6 @@ from contracts.wire.structs import UsedHead
 from ledger.queries import Ledger
 
 _log = structlog.get_logger()
-ERASED = "its key was destroyed; open a new account for who lives there now"
 
 
 class NothingToBill(Exception):
@@ -53,31 +50,6 @@ class ProblemsFound(Exception):
             "what to do for each; mend them and ask again, or ask to leave them out"
         )
         self.period, self.problems = period, dict(problems)
-
-
-@dataclass(slots=True)
-class Charges:
-    """Charged months of accounts, and those that could not be charged."""
-
-    months: dict[str, AccountMonth] = field(default_factory=dict)
-    lines: dict[str, list[ChargedLine]] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def blocking(self) -> dict[str, str]:
-        """Problems that somebody can mend. Nobody can bill an erased account: it is left out, and no run waits."""
-        return {name: why for name, why in self.problems.items() if why != ERASED}
-
-    def name_unknown(self, month: AccountMonth) -> None:
-        """Names what keeps a house's common use from being charged: the house, and each account behind it."""
-        for service, use in month.house_use.items():
-            for account, reason in use.unknown.items():
-                self.problems.setdefault(account, reason)
-            if use.unknown:
-                self.problems[f"house {month.house.code}"] = (
-                    f"its common {service.name.lower()} is left out of every bill, since the use of "
-                    f"{', '.join(sorted(use.unknown))} is not known; mend those accounts and correct the month"
-                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +123,7 @@ class Preparer:
     ) -> tuple[Charges, int]:
         """Charges accounts by the readings up to ``heads``, which the run then claims."""
         tariffs, checks = self._tariffs.published(self._ledger), checks or Checks()
-        out = Charges()
-        for month in self._months.of(period, accounts, tariffs, heads):
-            out.name_unknown(month)
-            gaps = checks.problems(month)
-            try:
-                lines = [] if gaps else charge_account(month)
-            except (DecreasingRegister, NoTariff, TariffError) as error:
-                gaps, lines = [str(error)], []
-            if lines:
-                out.months[month.account], out.lines[month.account] = month, lines
-                continue
-            out.problems[month.account] = (
-                "; ".join(gaps) or f"house {month.house.code} has no supplier; set who bills it for what"
-            )
-            _log.warning("run.account_not_billed", account=month.account, period=str(period))
-        return out, tariffs.number
+        return charge_months(self._months.of(period, accounts, tariffs, heads), checks), tariffs.number
 
     def _title(self, account: Account, period: Period, revision: int, charges: Charges) -> Title | None:
         secret = self._keyring.secret(account.key_id)
@@ -291,19 +248,3 @@ def _not_to_bill(
         elif not known[name].is_open_in(period):
             out[name] = f"it is not open in {period}; bill a month in which it is"
     return out
-
-
-def credits_for(lines: Sequence[ChargedLine], prepaid: Sequence[Credit]) -> list[Credit]:
-    """Names prepayments on the lines of their suppliers, at most one a line; ``line`` of ``prepaid`` is a supplier."""
-    shown = [line for line in lines if line.amount_kopecks]
-    out: list[Credit] = []
-    used: set[int] = set()
-    for credit in prepaid:
-        left = credit.amount_kopecks
-        for place, line in enumerate(shown):
-            if left and place not in used and int(line.supplier) == credit.line:
-                amount = min(left, line.amount_kopecks)
-                out.append(Credit(place, amount, credit.prepayment))
-                used.add(place)
-                left -= amount
-    return sorted(out, key=lambda credit: credit.line)
