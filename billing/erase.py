@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine, delete, select, update
 
 from billing.requests import CorrectionRequest, GrantsRequest, RunRequest
-from billing.schema import accounts, inbox, meters, residents, runs
+from billing.schema import accounts, events, inbox, meters, residents, runs
 from billing.store import dump, load
+from billing.welfare.records import forget as forget_welfare
 from contracts.client.erasing import Sign, erase_in_files
 from contracts.client.files import FileStore
 from contracts.wire.ids import KeyId
@@ -32,6 +33,8 @@ def erase(engine: Engine, files: FileStore, account: str, key: KeyId, sign: Sign
         gone = connection.execute(delete(residents).where(residents.c.account == account)).rowcount
         done["residents"] += gone
         done["meters"] += connection.execute(delete(meters).where(meters.c.account == account)).rowcount
+        done["events"] += connection.execute(delete(events).where(events.c.account == account)).rowcount
+        done["welfare"] += forget_welfare(connection, account)
         closed = datetime.fromtimestamp(at, UTC).date().isoformat()
         still_open = (accounts.c.account == account) & accounts.c.closed.is_(None)
         connection.execute(update(accounts).where(still_open).values(closed=closed))

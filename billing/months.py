@@ -16,6 +16,7 @@ from billing.domain.household import AccountMonth
 from billing.domain.readings import MeterBinding, MeterKind, MeterMonth, ProfileRow, RegisterRow
 from billing.domain.tariff import TariffSet
 from billing.domain.usage import DAY_S, Method, PastMonth
+from billing.events import EventBook
 from billing.run import usage_place
 from billing.schema import runs, usage
 from billing.store import load
@@ -31,8 +32,8 @@ HISTORY_MONTHS = 12
 FAILED = "failed"
 FEW = 500
 """Accounts that are named in a query; of more all are read."""
-_Used = tuple[Method, dict[str, int], dict[str, int]]
-"""How a month was charged, for how much by zone, and what it is owed back."""
+_Used = tuple[Method, dict[str, int], dict[str, int], int, int]
+"""How a month was charged, for how much by zone, what it is owed back, the kopecks carried over and those charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Months:
         self._keyring = keyring
         self._accounts = register
         self._ledger = ledger
+        self._events = EventBook(engine, keyring)
 
     def of(
         self,
@@ -107,6 +109,7 @@ class Months:
         history = self._history(period, {account.account for account in everyone})
         suppliers = {code: self._accounts.suppliers(code, spans[code].first) for code in used}
         house_meters = {code: readings.by_service(by_house.get(code, ())) for code in used}
+        events = self._events.standing(account.account for account in everyone)
 
         def month_of(account: Account) -> AccountMonth:
             house = houses[account.house]
@@ -121,6 +124,9 @@ class Months:
                 readings.by_service(by_account.get(account.account, ())),
                 self._past(history.get(account.account, {}), house.zone),
                 house_meters[house.code],
+                events=events.get(account.account, ()),
+                opened=account.opened,
+                closed=account.closed,
             )
 
         uses = _uses(month_of(account) for account in everyone if account.house in whole)
@@ -187,17 +193,18 @@ class Months:
             if secret is None:  # erased: the months to come start anew
                 continue
             used = load(unseal(secret, usage_place(row.run, row.account), bytes(row.sealed)).decode())
-            for service, (method, by_zone, owed_back) in used.items():
+            for service, (method, by_zone, owed_back, *kopecks) in used.items():
                 months = out[row.account].setdefault(Service(int(service)), {})
-                months[row.period] = (Method(method), by_zone, owed_back)
+                carried, charged = (*kopecks, 0, 0)[:2]
+                months[row.period] = (Method(method), by_zone, owed_back, carried, charged)
         return out
 
     @staticmethod
     def _past(rows: Mapping[Service, Mapping[int, _Used]], zone: str) -> dict[Service, tuple[PastMonth, ...]]:
         return {
             service: tuple(
-                PastMonth(method, by_zone, month_span(Period.from_number(number), zone).start_ts, owed_back)
-                for number, (method, by_zone, owed_back) in sorted(months.items(), reverse=True)
+                PastMonth(method, by_zone, month_span(Period.from_number(number), zone).start_ts, *rest)
+                for number, (method, by_zone, *rest) in sorted(months.items(), reverse=True)
             )
             for service, months in rows.items()
         }

@@ -101,6 +101,15 @@ meters = Table(
     Column("passport", LargeBinary(32)),
 )
 
+events = Table(
+    "account_events",
+    metadata,
+    Column("account", ForeignKey("accounts.account"), primary_key=True),
+    Column("event", LargeBinary(32), primary_key=True),
+    Column("key_id", LargeBinary(16), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
 tariffs = Table(
     "tariffs",
     metadata,

@@ -1,31 +1,43 @@
-"""Electricity by zones, within and over a social norm."""
+"""Electricity by zones, and by the steps of a month's use: the social norm, or the federal tiers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 from billing.domain import formulas
 from billing.domain.calendar import Span
 from billing.domain.charge import ChargedLine, Input, Part
 from billing.domain.household import AccountMonth
-from billing.domain.norms import Consumption, metered_or_estimated
-from billing.domain.numbers import half_up
+from billing.domain.norms import Consumption, Mode, metered_or_estimated
 from billing.domain.parts import (
-    VOLUME_POINTS,
     WH_PER_KWH,
-    norm_behind,
+    Volume,
     norm_part,
+    point_of,
     spans_of,
     tariff_on,
+    volume_of,
 )
-from billing.domain.tariff import Kind, Version, zone_plan
+from billing.domain.tariff import Document, Version, zone_plan
 from billing.domain.usage import Method
 from billing.domain.zones import SINGLE
 from contracts.wire.ids import Service
 
 
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A step of a month's use: what is added to a zone's name for its rate, to a symbol for its place in a formula,
+    and how many kWh of the month belong to it; None: all the rest."""
+
+    rate: str
+    symbol: str
+    width_kwh: Fraction | None
+
+
 def electricity(month: AccountMonth) -> ChargedLine:
-    """Electricity by one, two or three zones, within and over the social norm where the tariff has one."""
+    """Electricity by one, two or three zones, within and over the social norm or the tiers where the tariff has any."""
     service = Service.ELECTRICITY
     spans = spans_of(month, service)
     first = tariff_on(month, service, spans[0].first)
@@ -35,8 +47,8 @@ def electricity(month: AccountMonth) -> ChargedLine:
     parts: list[Part] = []
     for place, span in enumerate(spans):
         tariff = tariff_on(month, service, span.first)
-        if used.method is Method.NORM and not _has_social_norm(tariff):
-            parts.append(norm_part(month, service, tariff, span, used.raised))
+        if used.modes[place].method is Method.NORM and not has_bands(tariff.document):
+            parts.append(norm_part(month, service, tariff, span, used.modes[place]))
         else:
             parts += _zone_parts(month, tariff, used, place, span)
     return ChargedLine(
@@ -45,46 +57,83 @@ def electricity(month: AccountMonth) -> ChargedLine:
     )  # fmt: skip
 
 
-def _has_social_norm(tariff: Version) -> bool:
-    return "social_norm_per_person" in tariff.document.rates
+def has_bands(document: Document) -> bool:
+    """Whether a tariff knows a social norm or tiers."""
+    return "social_norm_per_person" in document.rates or "tier_1_ceiling" in document.rates
+
+
+def bands_of(month: AccountMonth, document: Document, span: Span, mode: Mode) -> tuple[Band, ...]:
+    """The steps of a span: a social norm and what is over it, or the tiers by their ceilings (kWh a month), each by
+    its days; one step where the tariff has none."""
+    rates, share = document.rates, Fraction(span.days, month.span.days)
+    if "social_norm_per_person" in rates:
+        persons = month.household.registered_on(span.first)
+        norm = formulas.social_norm_kwh(persons, rates["social_norm_per_person"], rates["social_norm_least"])
+        if not persons:
+            norm = rates.get("social_norm_if_nobody", norm)
+        if mode.tampered:
+            norm = rates.get("social_norm_if_tampered", norm)
+        return Band("", "_within", norm * share), Band("_over", "_over", None)
+    if "tier_1_ceiling" in rates:
+        first, second = rates["tier_1_ceiling"], rates["tier_2_ceiling"]
+        return (
+            Band("", "_1", first * share),
+            Band("_tier_2", "_2", (second - first) * share),
+            Band("_tier_3", "_3", None),
+        )
+    return (Band("", "", None),)
+
+
+def over_bands(bands: tuple[Band, ...], zones_wh: Mapping[str, int]) -> list[tuple[Band, dict[str, int]]]:
+    """The watt-hours of each zone in each step, from the first: in proportion to what the zones have left."""
+    left = list(zones_wh.values())
+    out = []
+    for band in bands:
+        taken = list(left) if band.width_kwh is None else formulas.split_social_norm(band.width_kwh, left)
+        left = [have - part for have, part in zip(left, taken, strict=True)]
+        out.append((band, dict(zip(zones_wh, taken, strict=True))))
+    return out
 
 
 def _zone_parts(month: AccountMonth, tariff: Version, used: Consumption, place: int, span: Span) -> list[Part]:
-    rates = tariff.document.rates
-    zones_wh = dict(used.quantities[place])
-    if used.raised:
-        zones_wh = {zone: _raised(month, wh, span) for zone, wh in zones_wh.items()}
-    within = list(zones_wh.values())
-    if _has_social_norm(tariff):
-        persons = month.household.registered_on(span.first)
-        norm = formulas.social_norm_kwh(persons, rates["social_norm_per_person"], rates["social_norm_least"])
-        within = formulas.split_social_norm(norm * Fraction(span.days, month.span.days), within)
-    point = VOLUME_POINTS[used.method]
-    norm_inputs, norms = norm_behind(month, Service.ELECTRICITY, span) if used.method is Method.NORM else ((), ())
-    multiplier = _multiplier(month, span) if used.raised else None
-    if multiplier is not None:
-        norm_inputs += (Input.of("K", multiplier.document.rates["single"], "1"),)
-        norms += (multiplier,)
+    mode = used.modes[place]
+    volumes = {
+        zone: volume_of(month, Service.ELECTRICITY, used, place, span, zone=zone) for zone in used.quantities[place]
+    }
+    zones_wh = {zone: int(volume.value * WH_PER_KWH) for zone, volume in volumes.items()}
+    bands = bands_of(month, tariff.document, span, mode)
+    found = over_bands(bands, zones_wh)
     parts = []
-    for (zone, wh), inside in zip(zones_wh.items(), within, strict=True):
-        bands = [(zone, inside, "V", "T")]
-        if wh > inside:
-            bands = [(zone, inside, "V_within", "T_within"), (f"{zone}_over", wh - inside, "V_over", "T_over")]
-        for rate_name, quantity, v, t in bands:
-            if quantity == 0 and any(zones_wh.values()):
+    for zone, volume in volumes.items():
+        for band, taken in found:
+            if taken[zone] == 0 and (band is not bands[0] or any(zones_wh.values())):
                 continue
-            volume, rate = Fraction(quantity, WH_PER_KWH), rates[rate_name]
-            inputs = (Input.of(v, volume, "kWh"), *norm_inputs, Input.of(t, rate, "RUB/kWh"))
-            amount = formulas.by_meter(volume, rate)
-            parts.append(Part(f"P = {v} · {t}", point, inputs, (tariff, *norms), span, amount, zone))
+            is_whole = taken[zone] == zones_wh[zone] and band is bands[0]
+            parts.append(
+                _band_part(tariff, volume, (zone, band), None if is_whole else taken[zone], span=span, mode=mode)
+            )
     return parts
 
 
-def _raised(month: AccountMonth, wh: int, span: Span) -> int:
-    """A norm's watt-hours with the multiplier, half up, where the charge is worked out of the volume."""
-    found = _multiplier(month, span)
-    return wh if found is None else half_up(wh * found.document.rates["single"])
-
-
-def _multiplier(month: AccountMonth, span: Span) -> Version | None:
-    return month.tariffs.find(Kind.MULTIPLIER, Service.ELECTRICITY, month.house.areas, span.first)
+def _band_part(
+    tariff: Version, volume: Volume, place: tuple[str, Band], taken_wh: int | None, *, span: Span, mode: Mode
+) -> Part:
+    """One zone and step; ``taken_wh`` is None where the zone's whole volume is within the first step."""
+    zone, band = place
+    rate = tariff.document.rates[zone + band.rate]
+    symbol, t, inputs, value = "V", "T", volume.inputs, volume.value
+    if taken_wh is not None:
+        value = Fraction(taken_wh, WH_PER_KWH)
+        symbol, t = f"V{band.symbol}", f"T{band.symbol}"
+        width = () if band.width_kwh is None else (Input.of("V_norm", band.width_kwh, "kWh"),)
+        inputs = (Input.of(symbol, value, "kWh", readings=volume.inputs[0].readings), *volume.inputs, *width)
+    return Part(
+        f"P = {symbol} · {t}",
+        point_of(mode),
+        (*inputs, Input.of(t, rate, "RUB/kWh")),
+        (tariff, *volume.versions),
+        span,
+        formulas.by_meter(value, rate),
+        zone,
+        volume.surcharge_of(value * rate),
+    )

@@ -92,7 +92,10 @@ class Household:
 
 @dataclass(frozen=True, slots=True)
 class AccountMonth:
-    """Everything that the rules read for one account and one period."""
+    """Everything that the rules read for one account and one period.
+
+    ``opened`` and ``closed`` are the first day of the account and the first that is no longer its own.
+    """
 
     account: str
     period: Period
@@ -106,6 +109,8 @@ class AccountMonth:
     house_meters: Mapping[Service, tuple[MeterMonth, ...]] = field(default_factory=dict)
     house_use: Mapping[Service, HouseUse] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
+    opened: date | None = None
+    closed: date | None = None
 
     @property
     def terms(self) -> HouseTerms | None:

@@ -1,25 +1,28 @@
-"""What the rules of services share: the spans of a month, the tariff on a day, a part by norm."""
+"""What the rules of services share: the spans of a month, the tariff on a day, volumes and parts by norm."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
 from billing.domain import formulas
 from billing.domain.calendar import Span, cut
 from billing.domain.charge import Input, Part
+from billing.domain.events import Ownership
 from billing.domain.household import AccountMonth
-from billing.domain.norms import persons_norm
+from billing.domain.norms import BASE_UNITS, Consumption, Mode, persons_norm
+from billing.domain.numbers import half_up, kopecks
+from billing.domain.standing import standing_days
 from billing.domain.tariff import Kind, Version
 from billing.domain.usage import Method
 from contracts.wire.ids import Service
 
-NormBehind = tuple[tuple[Input, ...], tuple[Version, ...]]
-"""Inputs and versions of the norm that a volume comes of; empty for a volume by meter."""
-
 LITRES = 1000
 WH_PER_KWH = 1000
 MICRO = 1_000_000
+LEAST_VOLUME = "0.001"
+"""What a volume by norm is rounded to: the litre, the watt-hour."""
 
 VOLUME_POINTS = {
     Method.METER: "ф. 1",
@@ -34,47 +37,114 @@ def tariff_on(month: AccountMonth, service: Service, day: date) -> Version:
 
 
 def spans_of(month: AccountMonth, *services: Service) -> tuple[Span, ...]:
-    """The month cut where a tariff, a norm, a multiplier or the number of residents changes."""
+    """The days of the month on which the account is open, cut where a tariff, a norm, a multiplier, the number of
+    residents, the flat's owner or the standing of a meter changes."""
     days = month.tariffs.changes(services, month.house.areas, month.span)
     days |= {since for since, _ in month.household.residents}
-    return cut(month.span, days, month.house.zone)
+    days |= {day for day in (month.opened, month.closed) if day is not None}
+    days |= {event.since for event in month.events if isinstance(event, Ownership)}
+    spans = cut(month.span, days | standing_days(month, services), month.house.zone)
+    return tuple(
+        span
+        for span in spans
+        if (month.opened is None or month.opened <= span.first) and (month.closed is None or span.first < month.closed)
+    )
 
 
 def days_shared(formula: str, span: Span, month: AccountMonth) -> tuple[str, tuple[Input, ...]]:
     """The formula of a part of a month names its share of days."""
     if span.days == month.span.days:
         return formula, ()
-    return formula + " · d", (Input(symbol="d", value=f"{span.days}/{month.span.days}", unit="1"),)
+    return formula + " · d", (Input("d", f"{span.days}/{month.span.days}", "1"),)
 
 
-def norm_behind(month: AccountMonth, service: Service, span: Span) -> NormBehind:
-    """The norm that a volume in a part was worked out of, so that the part can name it."""
+def point_of(mode: Mode) -> str:
+    """The point of the act behind a volume."""
+    return VOLUME_POINTS[mode.method] if mode.raised is None else mode.raised.point
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """The volume of one span and zone in natural units, with the inputs and versions that stand behind it."""
+
+    value: Fraction
+    inputs: tuple[Input, ...]
+    versions: tuple[Version, ...] = ()
+    raised: Fraction = Fraction(1)
+
+    def surcharge_of(self, roubles: Fraction) -> int:
+        """What the multiplier adds within a sum in roubles, kopecks: for information."""
+        return kopecks(roubles * (self.raised - 1) / self.raised)
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeName:
+    """How a volume is called in a formula: beside volumes of other services, its norm's inputs bear a name too.
+
+    ``first`` is the place of its first reading among the line's; ``is_raised`` whether a multiplier counts.
+    """
+
+    symbol: str = "V"
+    suffix: str = ""
+    first: int = 0
+    is_raised: bool = True
+
+
+V = VolumeName()
+
+
+def volume_of(
+    month: AccountMonth,
+    service: Service,
+    used: Consumption,
+    place: int,
+    span: Span,
+    *,
+    zone: str = "single",
+    name: VolumeName = V,
+) -> Volume:
+    """The volume that a part charges. By a norm it is rounded half up to the litre or the watt-hour, once, here."""
+    mode, unit = used.modes[place], "kWh" if service is Service.ELECTRICITY else "m3"
+    if mode.method is not Method.NORM:
+        value = Fraction(used.quantities[place].get(zone, 0), BASE_UNITS)
+        is_read = bool(used.readings) and mode.method is not Method.AVERAGE
+        readings = (name.first, name.first + len(used.readings)) if is_read else None
+        return Volume(value, (Input.of(name.symbol, value, unit, readings=readings),))
     norm = persons_norm(month, service, span.first)
-    name = service.name.lower()
-    unit = norm.version.document.unit
-    inputs = (Input.of(f"n_{name}", norm.persons, "person"), Input.of(f"N_{name}", norm.per_person, unit))
-    return inputs, (norm.version,)
+    n, per_person = f"n{name.suffix}", f"N{name.suffix}"
+    factors = [Input.of(n, norm.persons, "person"), Input.of(per_person, norm.per_person, f"{unit}/person")]
+    versions = [norm.version]
+    raised = mode.raised if name.is_raised else None
+    if raised is not None:
+        factors.append(Input.of(f"K{name.suffix}", raised.value, "1"))
+        versions.append(raised.version)
+    formula, days = days_shared(" · ".join(factor.symbol for factor in factors), span, month)
+    times = Fraction(1) if raised is None else raised.value
+    exact = norm.persons * norm.per_person * times * Fraction(span.days, month.span.days)
+    value = Fraction(half_up(exact * BASE_UNITS), BASE_UNITS)
+    whole = Input.of(name.symbol, value, unit, formula=formula, rounded_to=LEAST_VOLUME)
+    return Volume(value, (whole, *factors, *days), tuple(versions), times)
 
 
-def norm_part(month: AccountMonth, service: Service, tariff: Version, span: Span, raised: bool) -> Part:
+def norm_part(month: AccountMonth, service: Service, tariff: Version, span: Span, mode: Mode) -> Part:
+    """F4 and F4(1), and the norm many times over after tampering: worked out of the exact norm, not of its litres."""
     norm = persons_norm(month, service, span.first)
     rate, unit = tariff.document.rates["single"], tariff.document.unit
     share = Fraction(span.days, month.span.days)
     inputs = [Input.of("n", norm.persons, "person"), Input.of("N", norm.per_person, f"{unit}/person")]
-    multiplier = month.tariffs.find(Kind.MULTIPLIER, service, month.house.areas, span.first) if raised else None
     versions = [tariff, norm.version]
-    if multiplier is not None:
-        k = multiplier.document.rates["single"]
+    if mode.raised is not None:
+        k = mode.raised.value
         inputs.append(Input.of("K", k, "1"))
-        versions.append(multiplier)
+        versions.append(mode.raised.version)
         amount = formulas.by_norm_raised(norm.persons, norm.per_person, k, rate, share)
         surcharge = formulas.surcharge_of(norm.persons, norm.per_person, k, rate, share)
-        formula, point = "P = n · N · K · T", "ф. 4(1)"
+        formula = "P = n · N · K · T"
     else:
         amount, surcharge = formulas.by_norm(norm.persons, norm.per_person, rate, share), 0
-        formula, point = "P = n · N · T", "ф. 4"
+        formula = "P = n · N · T"
     inputs.append(Input.of("T", rate, f"RUB/{unit}"))
-    if share != 1:
-        formula += " · d"
-        inputs.append(Input(symbol="d", value=f"{span.days}/{month.span.days}", unit="1"))
-    return Part(formula, point, tuple(inputs), tuple(versions), span, amount, surcharge_kopecks=surcharge)
+    formula, days = days_shared(formula, span, month)
+    return Part(
+        formula, point_of(mode), (*inputs, *days), tuple(versions), span, amount, surcharge_kopecks=surcharge
+    )  # fmt: skip

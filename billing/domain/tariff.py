@@ -20,6 +20,8 @@ class Kind(StrEnum):
     TARIFF = "tariff"
     NORM = "norm"
     MULTIPLIER = "multiplier"
+    RULE = "rule"
+    """The numbers of a rule itself: limits of absences and interruptions, what tampering multiplies a norm by."""
     COMMON_NORM = "common_norm"
     """What common property may use, a month and m² of it (ПП 354, прил. 2, N^одн; ПП 491, п. 29)."""
     COMMON_RULE = "common_rule"

@@ -363,6 +363,10 @@ class PastMonth:
     start_ts: int = 0
     owed_back: Mapping[str, int] = field(default_factory=dict)
     """What estimates had charged above the counters and this month could not take back."""
+    carried_kopecks: int = 0
+    """What recalculations came to beyond the month's charge: the month after takes it back."""
+    charged_kopecks: int = 0
+    """What was charged before any recalculation: a yearly correction is the difference from it."""
 
 
 MEAN_MONTHS = 6

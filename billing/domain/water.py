@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from billing.domain import formulas
@@ -10,13 +11,14 @@ from billing.domain.charge import ChargedLine, Input, Part
 from billing.domain.household import AccountMonth
 from billing.domain.norms import Consumption, metered_or_estimated
 from billing.domain.parts import (
-    LITRES,
     VOLUME_POINTS,
-    NormBehind,
-    norm_behind,
+    Volume,
+    VolumeName,
     norm_part,
+    point_of,
     spans_of,
     tariff_on,
+    volume_of,
 )
 from billing.domain.tariff import Version
 from billing.domain.usage import Method
@@ -38,34 +40,50 @@ def hot_water(month: AccountMonth) -> ChargedLine:
 
 
 def sewage(month: AccountMonth) -> ChargedLine:
-    """Sewage: the cold and the hot water together, F1 or F4; no multiplier (ПП 354, п. 42)."""
+    """Sewage: the cold and the hot water together, F1 or F4; no multiplier (ПП 354, п. 42).
+
+    Where neither is supplied, its own meter or its own norm.
+    """
     spans = spans_of(month, Service.SEWAGE, Service.COLD_WATER, Service.HOT_WATER)
-    services = [service for service in (Service.COLD_WATER, Service.HOT_WATER) if service in month.suppliers]
-    waters = [metered_or_estimated(month, service, spans) for service in services]
-    method = max((used.method for used in waters), key=list(Method).index)
+    supplied = [service for service in (Service.COLD_WATER, Service.HOT_WATER) if service in month.suppliers]
+    waters = {service: metered_or_estimated(month, service, spans) for service in supplied or [Service.SEWAGE]}
+    method = max((used.method for used in waters.values()), key=list(Method).index)
+    names = _names(waters)
+    formula = "P = (" + " + ".join(name.symbol for name in names.values()) + ") · T" if len(names) > 1 else "P = V · T"
     parts: list[Part] = []
     for place, span in enumerate(spans):
         tariff = tariff_on(month, Service.SEWAGE, span.first)
-        litres = [used.quantities[place].get("single", 0) for used in waters]
         rate = tariff.document.rates["single"]
-        total = Fraction(sum(litres), LITRES)
-        names = ("V_cold", "V_hot") if len(litres) == 2 else ("V",)
-        inputs = [Input.of(name, Fraction(v, LITRES), "m3") for name, v in zip(names, litres, strict=True)]
-        formula = "P = (V_cold + V_hot) · T" if len(litres) == 2 else "P = V · T"
-        behind = [norm_behind(month, service, span) for service, used in zip(services, waters, strict=True)
-                  if used.method is Method.NORM]  # fmt: skip
-        inputs += [given for norm_inputs, _ in behind for given in norm_inputs]
-        norms = [version for _, versions in behind for version in versions]
+        volumes = [
+            volume_of(month, service, used, place, span, name=names[service]) for service, used in waters.items()
+        ]
+        inputs = {
+            given.symbol: given for volume in volumes for given in volume.inputs
+        }  # the share of days is there once
+        versions = [version for volume in volumes for version in volume.versions]
+        total = sum((volume.value for volume in volumes), Fraction(0))
+        t = Input.of("T", rate, "RUB/m3")
         parts.append(
-            Part(formula, VOLUME_POINTS[method], (*inputs, Input.of("T", rate, "RUB/m3")), (tariff, *norms), span,
+            Part(formula, VOLUME_POINTS[method], (*inputs.values(), t), (tariff, *versions), span,
                  formulas.by_meter(total, rate))
         )  # fmt: skip
-    readings = tuple(reading for used in waters for reading in used.readings)
-    quantity = sum(used.total for used in waters)
+    readings = tuple(reading for used in waters.values() for reading in used.readings)
+    quantity = sum(used.total for used in waters.values())
     return ChargedLine(
         Service.SEWAGE, month.suppliers[Service.SEWAGE], method, quantity, "litre", tuple(parts), readings,
         {"single": quantity},
     )  # fmt: skip
+
+
+def _names(waters: Mapping[Service, Consumption]) -> dict[Service, VolumeName]:
+    """What each water's volume is called, and where its readings begin among the line's."""
+    out, first = {}, 0
+    for service, used in waters.items():
+        word = service.name.lower()
+        symbol = f"V_{word.partition('_')[0]}" if len(waters) > 1 else "V"
+        out[service] = VolumeName(symbol, f"_{word}", first, is_raised=False)
+        first += len(used.readings)
+    return out
 
 
 def _water_line(month: AccountMonth, service: Service, used: Consumption, parts: list[Part]) -> ChargedLine:
@@ -78,30 +96,28 @@ def _water_line(month: AccountMonth, service: Service, used: Consumption, parts:
 def _water_parts(month: AccountMonth, service: Service, used: Consumption, spans: tuple[Span, ...]) -> list[Part]:
     parts: list[Part] = []
     for place, span in enumerate(spans):
-        tariff = tariff_on(month, service, span.first)
+        tariff, mode = tariff_on(month, service, span.first), used.modes[place]
         if "water" in tariff.document.rates:
-            by_norm = used.method is Method.NORM
-            behind = norm_behind(month, service, span) if by_norm else ((), ())
-            parts += _two_component_parts(tariff, Fraction(used.quantities[place]["single"], LITRES), span, behind)
-        elif used.method is Method.NORM:
-            parts.append(norm_part(month, service, tariff, span, used.raised))
+            parts += _two_component_parts(tariff, volume_of(month, service, used, place, span), span)
+        elif mode.method is Method.NORM:
+            parts.append(norm_part(month, service, tariff, span, mode))
         else:
-            volume, rate = Fraction(used.quantities[place]["single"], LITRES), tariff.document.rates["single"]
-            point = VOLUME_POINTS[used.method]
-            inputs = (Input.of("V", volume, "m3"), Input.of("T", rate, "RUB/m3"))
-            parts.append(Part("P = V · T", point, inputs, (tariff,), span, formulas.by_meter(volume, rate)))
+            volume, rate = volume_of(month, service, used, place, span), tariff.document.rates["single"]
+            inputs = (*volume.inputs, Input.of("T", rate, "RUB/m3"))
+            amount = formulas.by_meter(volume.value, rate)
+            parts.append(Part("P = V · T", point_of(mode), inputs, (tariff,), span, amount))
     return parts
 
 
-def _two_component_parts(tariff: Version, volume: Fraction, span: Span, behind: NormBehind) -> list[Part]:
-    norm_inputs, norms = behind
+def _two_component_parts(tariff: Version, volume: Volume, span: Span) -> list[Part]:
     rates = tariff.document.rates
-    water, heat = formulas.two_component(volume, rates["water"], rates["heat_per_m3"], rates["heat"])
-    v = Input.of("V", volume, "m3")
+    water, heat = formulas.two_component(volume.value, rates["water"], rates["heat_per_m3"], rates["heat"])
     q = Input.of("q", rates["heat_per_m3"], "Gcal/m3")
+    t_water, t_heat = Input.of("T_water", rates["water"], "RUB/m3"), Input.of("T_heat", rates["heat"], "RUB/Gcal")
+    versions = (tariff, *volume.versions)
     return [
-        Part("P = V · T_water", "ф. 23", (v, *norm_inputs, Input.of("T_water", rates["water"], "RUB/m3")),
-             (tariff, *norms), span, water),
-        Part("P = V · q · T_heat", "ф. 23", (v, *norm_inputs, q, Input.of("T_heat", rates["heat"], "RUB/Gcal")),
-             (tariff, *norms), span, heat),
+        Part("P = V · T_water", "ф. 23", (*volume.inputs, t_water), versions, span, water,
+             surcharge_kopecks=volume.surcharge_of(volume.value * rates["water"])),
+        Part("P = V · q · T_heat", "ф. 23", (*volume.inputs, q, t_heat), versions, span, heat,
+             surcharge_kopecks=volume.surcharge_of(volume.value * rates["heat_per_m3"] * rates["heat"])),
     ]  # fmt: skip

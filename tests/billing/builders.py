@@ -70,6 +70,8 @@ def month_of(
     house_meters: Mapping[Service, tuple[MeterMonth, ...]] | None = None,
     house_use: Mapping[Service, HouseUse] | None = None,
     events: Sequence[Event] = (),
+    opened: date | None = None,
+    closed: date | None = None,
 ) -> AccountMonth:
     return AccountMonth(
         "17",
@@ -84,6 +86,8 @@ def month_of(
         house_meters or {},
         house_use or {},
         tuple(events),
+        opened,
+        closed,
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from lxml import etree
 
 from billing.accounts import NewAccount
-from billing.domain.calendar import midnight
+from billing.domain.calendar import local_date, midnight
 from billing.domain.household import House, Household
 from billing.domain.readings import MeterBinding, MeterKind
 from billing.inbox import State
@@ -46,7 +46,11 @@ def charge(stage: Stage, zone: str, period: Period, meters: dict[str, MeterBindi
     register = stage.office.register
     register.add_house(House("works", zone, ("krasnoyarsk",), 10_000))
     register.set_supplier("works", Service.ELECTRICITY, stage.town.add_supplier("energy"), date(2010, 1, 1))
-    register.open_accounts([NewAccount(account, "works", FLAT) for account in meters])
+    opened = {account: max(date(2010, 1, 1), local_date(meter.since, zone)) for account, meter in meters.items()}
+    register.open_accounts([NewAccount(account, "works", FLAT, opened[account]) for account in meters])
+    for account, meter in meters.items():
+        if meter.until is not None:
+            register.close_account(account, local_date(meter.until, zone))
     register.bind_many({account: [binding] for account, binding in meters.items()})
     source = stage.town.add_source("importer", SourceClass.IMPORTER)
     root = stage.town.anchor("importer", source, list(profiles), READINGS_KEY)

@@ -197,7 +197,7 @@ def test_a_line_says_all_that_it_came_from() -> None:
     line = explain(line_of(month, Service.COLD_WATER))
     part = line["parts"][0]  # type: ignore[index]
     assert part["inputs"] == [
-        {"symbol": "V", "value": "7", "unit": "m3"},
+        {"symbol": "V", "value": "7", "unit": "m3", "readings": [0, 2]},
         {"symbol": "T", "value": "43.57", "unit": "RUB/m3"},
     ]
     assert "№ 354" in part["act"]
