@@ -289,3 +289,23 @@ agent_payments = Table(
     Column("bill_index", Integer, nullable=False),
     Column("maximum", BigInteger, nullable=False),
 )
+
+debt_cases = Table(
+    "debt_cases",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("item", ForeignKey("inbox.id"), nullable=False, unique=True),
+    Column("account", ForeignKey("accounts.account"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("key_id", LargeBinary(16), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+account_payments = Table(
+    "account_payments",
+    metadata,
+    Column("item", ForeignKey("inbox.id"), primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("bill", BigInteger, nullable=False),
+    Column("maximum", BigInteger, nullable=False),
+)
