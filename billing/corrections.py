@@ -16,6 +16,8 @@ from ledger.queries.views import BillView
 
 Service = str
 """A service as documents name it."""
+PENALTY = "penalty"
+"""The purpose of notes that charge penalties: no correction of a month's charges touches them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Difference:
 
 
 def standing_of(ledger: Ledger, leaves: Sequence[tuple[BillKey | None, StoredBill, Run]]) -> Standing | None:
-    """The bill in force and its notes; None where no active run has a bill."""
+    """The bill in force and its notes, those for penalties left out; None where no active run has a bill."""
     found = []
     for key, stored, run in leaves:
         if key is None or run.stage is not RunStage.ACTIVE:
@@ -85,7 +87,7 @@ def standing_of(ledger: Ledger, leaves: Sequence[tuple[BillKey | None, StoredBil
     originals = [leaf for leaf in found if leaf.stored.kind is BillKind.BILL]
     if not originals:
         return None
-    notes = tuple(leaf for leaf in found if leaf.stored.kind is not BillKind.BILL)
+    notes = tuple(leaf for leaf in found if leaf.stored.kind is not BillKind.BILL and leaf.stored.purpose != PENALTY)
     return Standing(originals[-1], notes)
 
 

@@ -96,12 +96,15 @@ class NoteLine:
     explanation: Mapping[str, object] = field(default_factory=dict)
 
 
-def draft_note(title: Title, kind: BillKind, original: BillKey, act: str, lines: Sequence[NoteLine]) -> Draft:
-    """A debit or credit note to a bill on which something has moved."""
+def draft_note(
+    title: Title, kind: BillKind, original: BillKey, act: str, lines: Sequence[NoteLine], *, purpose: str | None = None
+) -> Draft:
+    """A debit or credit note to a bill on which something has moved; ``purpose`` where it is no correction."""
     value = {
         **_head(title, kind),
         "original": str(original),
         "act": act,
+        **({} if purpose is None else {"purpose": purpose}),
         "lines": [
             {
                 "line": place,

@@ -74,6 +74,11 @@ class StoredBill:
         rows = json.loads(self.document)["lines"] if self.document else []
         return {row["service"]: row["line"] for row in rows if row.get("service") and row["line"] is not None}
 
+    @property
+    def purpose(self) -> str | None:
+        """What a note is for where it is no correction: a dispute, or penalties."""
+        return json.loads(self.document).get("purpose") if self.document else None
+
 
 @dataclass(frozen=True, slots=True)
 class Basis:

@@ -11,6 +11,7 @@ from datetime import date
 from sqlalchemy import Engine, select
 
 from billing.accounts import Account, Accounts
+from billing.corrections import PENALTY
 from billing.debt.balance import Entry, LineDebt, Move, ServiceLine, Turnover, line_debts, statement
 from billing.debt.penalty import Pause, PenaltyTable, penalty_table
 from billing.debt.penalty_rules import Rules, scale_of
@@ -29,8 +30,8 @@ _MOVES = {
     ReceiptKind.REFUND: Move.REFUNDED,
 }
 """A credit that was carried out is no movement of its own: the note took it off when it came into force."""
-PENALTY, DISPUTE = "penalty", "dispute"
-"""What a note's document says it is for, where it is no correction."""
+DISPUTE = "dispute"
+"""The purpose of notes that only set a disputed line apart."""
 
 Pauses = Mapping[tuple[Period, Service | None, SupplierId], Sequence[Pause]]
 """Days without penalty of an account's lines: its disputes and its instalments."""
