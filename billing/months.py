@@ -203,8 +203,10 @@ class Months:
     def _past(rows: Mapping[Service, Mapping[int, _Used]], zone: str) -> dict[Service, tuple[PastMonth, ...]]:
         return {
             service: tuple(
-                PastMonth(method, by_zone, month_span(Period.from_number(number), zone).start_ts, *rest)
-                for number, (method, by_zone, *rest) in sorted(months.items(), reverse=True)
+                PastMonth(
+                    method, by_zone, month_span(Period.from_number(number), zone).start_ts, owed_back, carried, charged
+                )
+                for number, (method, by_zone, owed_back, carried, charged) in sorted(months.items(), reverse=True)
             )
             for service, months in rows.items()
         }

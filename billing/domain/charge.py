@@ -111,6 +111,11 @@ class ChargedLine:
         return max(0, sum(part.amount_kopecks for part in self.parts))
 
     @property
+    def charged_kopecks(self) -> int:
+        """The charge for the month itself, without recalculations."""
+        return sum(part.amount_kopecks for part in self.parts if part.kind is PartKind.CHARGE)
+
+    @property
     def carried_kopecks(self) -> int:
         """What recalculations take off beyond this month's charge: the months to come take it back."""
         return max(0, -sum(part.amount_kopecks for part in self.parts))

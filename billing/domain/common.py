@@ -12,11 +12,11 @@ from enum import StrEnum
 from fractions import Fraction
 
 from billing.domain import formulas, house_formulas
-from billing.domain.calendar import Span, cut
+from billing.domain.calendar import Span
 from billing.domain.charge import ChargedLine, Input, Part, Scope
 from billing.domain.house_use import HouseUse
 from billing.domain.household import DM2_PER_M2, AccountMonth, Management
-from billing.domain.parts import LITRES, WH_PER_KWH, days_shared, tariff_on
+from billing.domain.parts import LITRES, WH_PER_KWH, days_shared, spans_of, tariff_on
 from billing.domain.tariff import Kind, TariffError, Version
 from billing.domain.usage import Method
 from contracts.wire.ids import Service
@@ -125,7 +125,7 @@ def common_parts(
         return ()
     found = common_volume(month, use, rule, own.quantity if own else 0, readings_before)
     parts: list[Part] = []
-    for span in cut(month.span, month.tariffs.changes([service], month.house.areas, month.span), month.house.zone):
+    for span in spans_of(month, service):
         parts += _span_parts(month, found, span, service, 0 if own is None else own.quantity)
     return tuple(parts)
 

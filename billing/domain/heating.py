@@ -1,61 +1,164 @@
-"""Heating."""
+"""Heating: by area and norm, by the house's meter, with meters in flats; over the season or evenly over the year."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
-from billing.domain import formulas
+from billing.domain import boiler, formulas, house_formulas
+from billing.domain.calendar import Span
 from billing.domain.charge import ChargedLine, Input, Part
-from billing.domain.household import AccountMonth
+from billing.domain.heating_year import MONTHS, correction, is_uniform, last_year_volume
+from billing.domain.house_heat import heat_by_area, heat_of, heat_of_premises, own_heat
+from billing.domain.house_use import HouseUse
+from billing.domain.household import DM2_PER_M2, AccountMonth
 from billing.domain.numbers import half_up
-from billing.domain.parts import (
-    MICRO,
-    days_shared,
-    spans_of,
-    tariff_on,
-)
-from billing.domain.readings import ReadingUsed
+from billing.domain.parts import MICRO, days_shared, spans_of, tariff_on
 from billing.domain.tariff import Kind
-from billing.domain.usage import Method, metered_usage
+from billing.domain.usage import Method, Usage, metered_usage
 from billing.domain.zones import SINGLE, Buckets
 from contracts.wire.ids import Service
 
+SERVICE = Service.HEATING
+
+
+@dataclass(frozen=True, slots=True)
+class _Heated:
+    """Parts of a month with the heat behind them, 10⁻⁶ Gcal."""
+
+    method: Method
+    quantity: Fraction
+    parts: tuple[Part, ...]
+    house: Usage | None = None
+
 
 def heating(month: AccountMonth) -> ChargedLine | None:
-    """Heating by area: F3 by the house's heat meter, else F2 by norm; nothing out of the season."""
-    service = Service.HEATING
-    spans = spans_of(month, service)
-    meters = month.house_meters.get(service, ())
-    house_heat = metered_usage(meters, Buckets(spans, SINGLE, month.house.zone)) if meters else None
-    parts: list[Part] = []
-    inputs: tuple[Input, ...]
-    area = month.household.area_m2
-    for place, span in enumerate(spans):
-        tariff = tariff_on(month, service, span.first)
-        rate = tariff.document.rates["single"]
-        s, t = Input.of("S", area, "m2"), Input.of("T", rate, "RUB/Gcal")
-        if house_heat is not None:
-            volume, whole = Fraction(house_heat.quantities[place]["single"], MICRO), Fraction(month.house.area_dm2, 100)
-            inputs = (s, Input.of("V_house", volume, "Gcal"), Input.of("S_house", whole, "m2"), t)
-            amount = formulas.heating_by_house_meter(area, volume, whole, rate)
-            parts.append(Part("P = S · V_house / S_house · T", "ф. 3", inputs, (tariff,), span, amount))
-            continue
-        norm = month.tariffs.require(Kind.NORM, service, month.house.areas, span.first, month.features)
-        if month.period.month not in norm.document.season:
-            continue
-        value, share = norm.document.rates["single"], Fraction(span.days, month.span.days)
-        amount = formulas.heating_by_norm(area, value, rate, share)
-        formula, extra = days_shared("P = S · N · T", span, month)
-        inputs = (s, Input.of("N", value, "Gcal/m2"), t, *extra)
-        parts.append(Part(formula, "ф. 2", inputs, (tariff, norm), span, amount))
+    """The heating of a month, with January's correction of a year that was paid evenly.
+
+    F18 where the house heats itself; evenly over the year the last year's mean (F3) or F2(1); F3 by the house's meter,
+    with flats' own meters where there are any; else F2 by norm, in the season. None where there is nothing to charge,
+    and where the house's sums are needed and not known. Raises DecreasingRegister and NoTariff.
+    """
+    use = month.house_use.get(SERVICE)
+    if use is not None and use.unknown:
+        return None
+    own = own_heat(month)
+    found = _heated(month, use, own)
+    set_right = correction(month)
+    parts = (*found.parts, *(() if set_right is None else (set_right,)))
     if not parts:
         return None
-    if house_heat is not None:
-        quantity = half_up(Fraction(house_heat.total * month.household.area_dm2, month.house.area_dm2))
-    else:
-        norms = [part.versions[1].document.rates["single"] for part in parts]
-        shares = [Fraction(part.span.days, month.span.days) for part in parts]
-        quantity = half_up(sum((area * n * d for n, d in zip(norms, shares, strict=True)), Fraction(0)) * MICRO)
-    readings: tuple[ReadingUsed, ...] = house_heat.readings if house_heat else ()
-    method = Method.METER if house_heat else Method.NORM
-    return ChargedLine(service, month.suppliers[service], method, quantity, "ucal", tuple(parts), readings)
+    readings = (*(found.house.readings if found.house else ()), *(own.readings if own else ()))
+    return ChargedLine(
+        SERVICE, month.suppliers[SERVICE], found.method, half_up(found.quantity), "ucal", parts, readings,
+        own.by_zone() if own else {},
+    )  # fmt: skip
+
+
+def _heated(month: AccountMonth, use: HouseUse | None, own: Usage | None) -> _Heated:
+    if use is not None and use.fuels:
+        return _Heated(Method.AREA, Fraction(0), boiler.heating_parts(month, use))
+    if is_uniform(month, month.period):
+        return _evenly(month, use)
+    if use is not None and use.metered_dm2 and use.volume is not None:
+        return _by_flat_meters(month, use, own)
+    meters = month.house_meters.get(SERVICE, ())
+    spans = spans_of(month, SERVICE)
+    house = metered_usage(meters, Buckets(spans, SINGLE, month.house.zone)) if meters else None
+    return _by_norm(month, spans) if house is None else _by_house_meter(month, spans, house)
+
+
+def _by_house_meter(month: AccountMonth, spans: tuple[Span, ...], house: Usage) -> _Heated:
+    """F3 with no meters in flats: P = S · V^Д / S^об · T."""
+    area, whole = month.household.area_m2, Fraction(month.house.area_dm2, DM2_PER_M2)
+    parts = []
+    for place, span in enumerate(spans):
+        tariff = tariff_on(month, SERVICE, span.first)
+        rate, volume = tariff.document.rates["single"], Fraction(house.quantities[place]["single"], MICRO)
+        inputs = (
+            Input.of("S", area, "m2"), Input.of("V_house", volume, "Gcal", readings=(0, len(house.readings))),
+            Input.of("S_house", whole, "m2"), Input.of("T", rate, "RUB/Gcal"),
+        )  # fmt: skip
+        amount = formulas.heating_by_house_meter(area, volume, whole, rate)
+        parts.append(Part("P = S · V_house / S_house · T", "ф. 3", inputs, (tariff,), span, amount))
+    quantity = Fraction(house.total * month.household.area_dm2, month.house.area_dm2)
+    return _Heated(Method.METER, quantity, tuple(parts), house)
+
+
+def _by_norm(month: AccountMonth, spans: tuple[Span, ...]) -> _Heated:
+    """F2, in the months of the season: P = S · N · T."""
+    area, quantity = month.household.area_m2, Fraction(0)
+    parts = []
+    for span in spans:
+        tariff = tariff_on(month, SERVICE, span.first)
+        norm = month.tariffs.require(Kind.NORM, SERVICE, month.house.areas, span.first, month.features)
+        if month.period.month not in norm.document.season:
+            continue
+        rate, value = tariff.document.rates["single"], norm.document.rates["single"]
+        share = Fraction(span.days, month.span.days)
+        formula, days = days_shared("P = S · N · T", span, month)
+        inputs = (
+            Input.of("S", area, "m2"), Input.of("N", value, "Gcal/m2"), Input.of("T", rate, "RUB/Gcal"), *days,
+        )  # fmt: skip
+        amount = formulas.heating_by_norm(area, value, rate, share)
+        parts.append(Part(formula, "ф. 2", inputs, (tariff, norm), span, amount))
+        quantity += area * value * share * MICRO
+    return _Heated(Method.NORM, quantity, tuple(parts))
+
+
+def _by_flat_meters(month: AccountMonth, use: HouseUse, own: Usage | None) -> _Heated:
+    """F3 of ПП № 1708: P = (V + S · (V^Д − ΣV) / S^об) · T; a flat without a meter counts with the metered mean."""
+    area, whole = month.household.area_m2, Fraction(use.area_dm2, DM2_PER_M2)
+    mine = Fraction(own.total) if own else heat_by_area(use, month.household.area_dm2)
+    house, premises = Fraction(use.volume or 0, MICRO), heat_of_premises(use) / MICRO
+    volume = house_formulas.heating_share(mine / MICRO, area, house - premises, whole)
+    inputs = [
+        Input.of("V_house", house, "Gcal", readings=(0, len(use.readings))),
+        Input.of("V_premises", premises, "Gcal"), Input.of("S", area, "m2"), Input.of("S_house", whole, "m2"),
+    ]  # fmt: skip
+    if own is None:
+        metered = Input.of("S_metered", Fraction(use.metered_dm2, DM2_PER_M2), "m2")
+        inputs += [Input.of("V_metered", Fraction(use.by_meter, MICRO), "Gcal"), metered]
+    how = "V_metered · S / S_metered" if own is None else ""
+    inputs.append(Input.of("V", mine / MICRO, "Gcal", formula=how))
+    parts = []
+    for span in spans_of(month, SERVICE):
+        tariff = tariff_on(month, SERVICE, span.first)
+        rate, share = tariff.document.rates["single"], Fraction(span.days, month.span.days)
+        formula, days = days_shared("P = max(V + S · (V_house − V_premises) / S_house, 0) · T", span, month)
+        told = (*inputs, Input.of("T", rate, "RUB/Gcal"), *days)
+        amount = house_formulas.common_charge(volume * share, rate)
+        parts.append(Part(formula, "ф. 3", told, (tariff,), span, amount))
+    house_usage = Usage(Method.METER, (), use.readings)
+    method = Method.METER if own is None else own.method
+    return _Heated(
+        method, heat_of(use, month.household.area_dm2, own.total if own else None), tuple(parts), house_usage
+    )
+
+
+def _evenly(month: AccountMonth, use: HouseUse | None) -> _Heated:
+    """A twelfth of last year by the house's meter, by area; where last year is not known F2(1) by norm."""
+    area, quantity = month.household.area_m2, Fraction(0)
+    year = last_year_volume(use, month.period.year)
+    parts = []
+    for span in spans_of(month, SERVICE):
+        tariff = tariff_on(month, SERVICE, span.first)
+        rate, share = tariff.document.rates["single"], Fraction(span.days, month.span.days)
+        s, t = Input.of("S", area, "m2"), Input.of("T", rate, "RUB/Gcal")
+        if year is None:
+            norm = month.tariffs.require(Kind.NORM, SERVICE, month.house.areas, span.first, month.features)
+            value, season = norm.document.rates["single"], len(norm.document.season)
+            formula, days = days_shared("P = S · N · K · T", span, month)
+            k = Input.of("K", Fraction(season, MONTHS), "1")
+            inputs: tuple[Input, ...] = (s, Input.of("N", value, "Gcal/m2"), k, t, *days)
+            amount = house_formulas.heating_uniform_by_norm(area * share, value, season, rate)
+            parts.append(Part(formula, "ф. 2(1)", inputs, (tariff, norm), span, amount))
+            quantity += area * value * Fraction(season, MONTHS) * share * MICRO
+            continue
+        whole, volume = Fraction(month.house.area_dm2, DM2_PER_M2), Fraction(year, MICRO)
+        formula, days = days_shared("P = S · V_year / 12 / S_house · T", span, month)
+        inputs = (s, Input.of("V_year", volume, "Gcal"), Input.of("S_house", whole, "m2"), t, *days)
+        amount = formulas.heating_by_house_meter(area, volume * share / MONTHS, whole, rate)
+        parts.append(Part(formula, "ф. 3", inputs, (tariff,), span, amount))
+        quantity += area * Fraction(year, MONTHS) / whole * share
+    return _Heated(Method.NORM if year is None else Method.METER, quantity, tuple(parts))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from billing.domain.common import UNITS
+from billing.domain.common import UNITS, carried_on, rule_of
+from billing.domain.house_heat import own_heat
 from billing.domain.house_use import HouseUse
 from billing.domain.household import AccountMonth
 from billing.domain.norms import Consumption, metered_or_estimated
@@ -26,8 +27,9 @@ class HouseEntries:
 
     others: int = 0
     boiler: int = 0
-    carried: int = 0
     fuels: Mapping[Service, int] = field(default_factory=dict)
+    past: Mapping[int, HouseUse] = field(default_factory=dict)
+    last_year: int | None = None
 
 
 def house_uses(
@@ -61,10 +63,12 @@ def _house_use(months: Sequence[AccountMonth], service: Service, entries: HouseE
         0 if first.terms is None else first.terms.common_area_dm2,
         others=entries.others,
         boiler=entries.boiler,
-        carried=min(entries.carried, 0),
+        carried=_carried(first, service, entries.past),
         dwellings_dm2=sum(month.household.area_dm2 for month in months),
         persons=sum(month.household.persons_on(month.span.first) for month in months),
         fuels=entries.fuels,
+        past=entries.past if service is Service.HEATING else {},
+        last_year=entries.last_year,
     )
     unknown: dict[str, str] = {}
     try:
@@ -75,22 +79,27 @@ def _house_use(months: Sequence[AccountMonth], service: Service, entries: HouseE
         use = replace(use, volume=metered.total, readings=metered.readings)
     if metered is None and not entries.fuels:
         return use  # by norms: nothing has to be known of the premises
-    sums = {Method.NORM: 0, Method.METER: 0}
-    metered_dm2 = 0
+    by_norm = by_meter = metered_dm2 = 0
     for month in months:
-        if service is Service.HEATING and not month.meters.get(service):
-            continue  # heated by area: what it uses follows from the house
         try:
-            used = individual_use(month, service)
+            used = own_heat(month) if service is Service.HEATING else individual_use(month, service)
         except (DecreasingRegister, NoTariff, TariffError) as error:
             unknown[month.account] = str(error)
             continue
-        by_norm = used.method is Method.NORM
-        sums[Method.NORM if by_norm else Method.METER] += used.total
-        metered_dm2 += 0 if by_norm else month.household.area_dm2
-    return replace(
-        use, by_norm=sums[Method.NORM], by_meter=sums[Method.METER], metered_dm2=metered_dm2, unknown=unknown
-    )
+        if used is None:
+            continue  # heated by area: what it counts with follows from the others
+        if used.method is Method.NORM:
+            by_norm += used.total
+        else:
+            by_meter += used.total
+            metered_dm2 += month.household.area_dm2
+    return replace(use, by_norm=by_norm, by_meter=by_meter, metered_dm2=metered_dm2, unknown=unknown)
+
+
+def _carried(month: AccountMonth, service: Service, past: Mapping[int, HouseUse]) -> int:
+    """What the month before left below nothing, where the rule carries it on."""
+    before = past.get(month.period.previous().number)
+    return 0 if before is None or service not in UNITS else carried_on(before, rule_of(month, service))
 
 
 def _house_volume(month: AccountMonth, service: Service) -> Usage | None:

@@ -16,8 +16,9 @@ class HouseUse:
     The symbols are those of ПП 354, приложение 2: ``volume`` is V^Д, None where no house meter told it; ``others`` the
     non-dwelling premises; ``by_norm`` and ``by_meter`` the dwellings; ``boiler`` what an in-house boiler took;
     ``area_dm2`` S^об, ``common_area_dm2`` S^ои. ``carried`` is a negative result of earlier months, never above zero.
-    ``fuels`` are the resources that an in-house boiler burnt to make this one. ``unknown`` names the accounts whose
-    use could not be worked out, and why: then no sum here may be charged by.
+    ``fuels`` are the resources that an in-house boiler burnt to make this one; ``past`` the house's earlier months by
+    the number of their period, ``last_year`` its whole last calendar year where no month of ours tells it. ``unknown``
+    names the accounts whose use could not be worked out, and why: then no sum here may be charged by.
     """
 
     service: Service
@@ -34,6 +35,8 @@ class HouseUse:
     metered_dm2: int = 0
     persons: int = 0
     fuels: Mapping[Service, int] = field(default_factory=dict)
+    past: Mapping[int, HouseUse] = field(default_factory=dict)
+    last_year: int | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property

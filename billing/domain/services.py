@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from billing.domain.boiler import hot_water
 from billing.domain.by_area import capital_repair, solid_waste
 from billing.domain.charge import ChargedLine
 from billing.domain.common import with_common_needs
 from billing.domain.electricity import electricity
 from billing.domain.heating import heating
 from billing.domain.household import AccountMonth
-from billing.domain.water import cold_water, hot_water, sewage
+from billing.domain.water import cold_water, sewage
 from contracts.wire.ids import Service
 
 Rule = Callable[[AccountMonth], ChargedLine | None]
