@@ -12,6 +12,7 @@ from enum import StrEnum
 from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from billing.debt.requests import AccountPayment
 from billing.requests import REQUESTS, AgentPayment, GrantsRequest, PayOrder, Prepayment, RefundOrder, Request
 from billing.schema import inbox
 from billing.store import dump, load
@@ -153,7 +154,7 @@ class Inbox:
             return self._check_order(request)
         if isinstance(request, AgentPayment):
             _check_amount(request.maximum_kopecks)
-        elif isinstance(request, Prepayment):
+        elif isinstance(request, Prepayment | AccountPayment):
             _check_amount(request.amount_kopecks)
         elif isinstance(request, GrantsRequest):
             for grant in request.grants:

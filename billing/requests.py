@@ -6,6 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from billing.debt.requests import (
+    AccountPayment,
+    DisputeDecision,
+    DisputeRequest,
+    InstalmentEnd,
+    InstalmentRequest,
+    PenaltyRequest,
+)
 from contracts.wire.ids import Address, BillKey, GrantBatchId, Hash, Period, Service, SupplierId
 from contracts.wire.typed_data import Purpose, SplitAuthorization
 
@@ -299,6 +307,12 @@ Request = (
     | CorrectionRequest
     | GrantsRequest
     | ReverseGrants
+    | AccountPayment
+    | DisputeRequest
+    | DisputeDecision
+    | InstalmentRequest
+    | InstalmentEnd
+    | PenaltyRequest
 )
 
 REQUESTS: dict[str, type[Request]] = {
@@ -306,6 +320,7 @@ REQUESTS: dict[str, type[Request]] = {
     for cls in (
         *(PayOrder, AgentPayment, Prepayment, RefundOrder),
         *(RunRequest, ApprovalRequest, CorrectionRequest, GrantsRequest, ReverseGrants),
+        *(AccountPayment, DisputeRequest, DisputeDecision, InstalmentRequest, InstalmentEnd, PenaltyRequest),
     )
 }
 
