@@ -15,10 +15,11 @@ from contracts.wire.ids import Hash, Period, Service
 
 @dataclass(frozen=True, slots=True)
 class AwardLine:
-    """A part of an award on one line of a bill."""
+    """A part of an award on one line of a bill that charges ``charged_kopecks``."""
 
     service: Service
     amount_kopecks: int
+    charged_kopecks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,12 @@ class Award:
             "amount_kopecks": self.amount_kopecks,
             "withheld": {str(number): amount for number, amount in self.withheld.items()},
             "lines": [
-                {"service": line.service.name.lower(), "amount_kopecks": line.amount_kopecks} for line in self.lines
+                {
+                    "service": line.service.name.lower(),
+                    "amount_kopecks": line.amount_kopecks,
+                    "charged_kopecks": line.charged_kopecks,
+                }
+                for line in self.lines
             ],
             "workings": [dict(working) for working in self.workings],
             "family": self.family,
@@ -96,7 +102,10 @@ def award_from_json(value: Mapping[str, Any]) -> Award:
         value["act"],
         value["amount_kopecks"],
         {int(number): amount for number, amount in value["withheld"].items()},
-        tuple(AwardLine(Service[line["service"].upper()], line["amount_kopecks"]) for line in value["lines"]),
+        tuple(
+            AwardLine(Service[line["service"].upper()], line["amount_kopecks"], line["charged_kopecks"])
+            for line in value["lines"]
+        ),
         tuple(value["workings"]),
         value["family"],
         value["expense_kopecks"],

@@ -18,7 +18,7 @@ from billing.domain.tariff import NoTariff
 from billing.inbox import Inbox
 from billing.run import Runs
 from billing.tariffs import Tariffs
-from billing.welfare import compensation, standing, subsidy
+from billing.welfare import standing, subsidy
 from billing.welfare.awards import Award, AwardLine, Manner, Recovery, Repayment
 from billing.welfare.cases import (
     CompensationCase,
@@ -30,11 +30,11 @@ from billing.welfare.cases import (
     with_months,
 )
 from billing.welfare.compensation import NoBound
-from billing.welfare.due import Due, dues
+from billing.welfare.due import BilledMonth, Due, dues
 from billing.welfare.library import Library
 from billing.welfare.months import BilledMonths
 from billing.welfare.records import Records, Shelf
-from billing.welfare.reference import Covers, NoSheet, Payout, SubsidyRules
+from billing.welfare.reference import Covers, Effect, NoSheet, Payout, SubsidyRules
 from billing.welfare.standing import Standing
 from billing.welfare.working import Working
 from contracts.client.keyring import KeyRing
@@ -184,11 +184,11 @@ class Bureau:
             except (NoSheet, NoBound, NoTariff, LookupError) as error:
                 problems[account] = str(error)
                 continue
-            head = _Head(period, now + payout.grant_valid_days * DAY_S, on, act, batch)
+            head = _Head(month, now + payout.grant_valid_days * DAY_S, on, act, batch)
             for shelf in shelves:
                 award = _award(shelf, standing.account_of(shelf, stands), found[shelf.case], payout, head)
                 if award is None:
-                    nothing[account, shelf.case] = found[shelf.case].why_nothing or "what is due was given already"
+                    nothing[account, shelf.case] = _why_nothing(shelf, found[shelf.case], stands, period)
                 else:
                     awards.append(award)
         return Plan(period, tuple(awards), nothing, problems)
@@ -263,7 +263,7 @@ class Bureau:
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    period: Period
+    month: BilledMonth
     expires_at: int
     on: date
     act: str
@@ -272,33 +272,36 @@ class _Head:
 
 def _award(shelf: Shelf, account: standing.Account, due: Due, payout: Payout, head: _Head) -> Award | None:
     """What is due and was not given, less what is withheld for recoveries, on the lines that lack it."""
-    missing = due.amount_kopecks - account.settled(head.period)
-    given = account.by_service(head.period)
+    missing = due.amount_kopecks - account.settled(head.month.period)
+    given = account.by_service(head.month.period)
     lacking = {service: amount - given.get(service, 0) for service, amount in due.lines.items()}
+    effect = payout.subsidy if due.kind == subsidy.KIND else payout.compensation
+    if effect is Effect.BILL:
+        lacking = {service: min(amount, head.month.open_kopecks[service]) for service, amount in lacking.items()}
     lacking = {service: amount for service, amount in lacking.items() if amount > 0}
     missing = min(missing, sum(lacking.values()))
     if missing <= 0:
         return None
-    revision = in_force(shelf.revisions, head.period)
+    revision = in_force(shelf.revisions, head.month.period)
     if revision is None:
         return None
     withheld = _withheld(shelf.recoveries, account.open_kopecks, missing)
     net = missing - sum(withheld.values())
     parts = split_largest_remainder(net, list(lacking.values()))
-    is_subsidy = isinstance(revision.case, SubsidyCase)
+    charged = {line.service: line.charged_kopecks for line in head.month.lines}
     return Award(
         account=shelf.account,
         case=shelf.case,
-        kind=subsidy.KIND if is_subsidy else compensation.KIND,
-        period=head.period,
-        number=1 + sum(award.period == head.period for award in shelf.awards),
+        kind=due.kind,
+        period=head.month.period,
+        number=1 + sum(award.period == head.month.period for award in shelf.awards),
         revision=revision.number,
-        effect=payout.subsidy if is_subsidy else payout.compensation,
+        effect=effect,
         on=head.on,
         act=head.act,
         amount_kopecks=missing,
         withheld=withheld,
-        lines=tuple(AwardLine(s, part) for s, part in zip(lacking, parts, strict=True) if part),
+        lines=tuple(AwardLine(s, part, charged[s]) for s, part in zip(lacking, parts, strict=True) if part),
         workings=tuple(working.explain() for working in due.workings),
         family=due.family,
         expense_kopecks=due.expense_kopecks,
@@ -306,6 +309,14 @@ def _award(shelf: Shelf, account: standing.Account, due: Due, payout: Payout, he
         batch=head.batch,
         nonce=secrets.token_hex(32),
     )
+
+
+def _why_nothing(shelf: Shelf, due: Due, stands: Standing, period: Period) -> str:
+    if due.why_nothing:
+        return due.why_nothing
+    if due.amount_kopecks <= standing.account_of(shelf, stands).settled(period):
+        return "what is due was given already"
+    return "its lines are paid already: nothing is open on them; pay it to the person"
 
 
 def _withheld(recoveries: Iterable[Recovery], open_kopecks: Mapping[int, int], most: int) -> dict[int, int]:

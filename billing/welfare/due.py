@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
-from billing.welfare import subsidy
+from billing.welfare import compensation, subsidy
 from billing.welfare.cases import CompensationCase, Revision, SubsidyCase
 from billing.welfare.compensation import BilledLine, Bounds, Claim, Dwelling, choose, compensate
 from billing.welfare.reference import Book, SubsidyRules
@@ -24,7 +24,8 @@ KOPECKS = 100
 
 @dataclass(frozen=True, slots=True)
 class BilledMonth:
-    """A household's month as it was billed, and what bounds help with it. ``areas`` are the house's."""
+    """A household's month as it was billed, and what bounds help with it. ``areas`` are the house's; ``open_kopecks``
+    is what can still be paid on each service's line."""
 
     account: str
     period: Period
@@ -32,6 +33,7 @@ class BilledMonth:
     lines: tuple[BilledLine, ...]
     dwelling: Dwelling
     bounds: Bounds
+    open_kopecks: Mapping[Service, int]
 
     @property
     def first_day(self) -> date:
@@ -48,6 +50,7 @@ class BilledMonth:
 class Due:
     """What one case is due: kopecks by service, and how each sum came about. ``why_nothing`` says why it is none."""
 
+    kind: str
     lines: Mapping[Service, int]
     workings: tuple[Working, ...]
     family: int
@@ -94,6 +97,7 @@ def _compensations(
     nothing = "no line of the bill is of its services, or another case helps more"
     return {
         case.number: Due(
+            compensation.KIND,
             sums[case.number],
             tuple(claim.working for claim in kept[case.number]),
             month.dwelling.persons,
@@ -110,7 +114,14 @@ def _subsidy(month: BilledMonth, case: SubsidyCase, book: Book, room: Mapping[Se
     left = sum(room.values())
     debt = subsidy.blocking_debt(case.debts, month.first_day, rules[1])
     if debt is not None:
-        return Due({}, (), case.family.size, left, f"a debt confirmed by {debt.court_act} stands (ЖК РФ, ст. 159 ч. 5)")
+        return Due(
+            subsidy.KIND,
+            {},
+            (),
+            case.family.size,
+            left,
+            f"a debt confirmed by {debt.court_act} stands (ЖК РФ, ст. 159 ч. 5)",
+        )
     income = subsidy.mean_income(case.income_kopecks)
     day = month.first_day if rules[1].follows_new_standards else case.applied
     figures = subsidy.figures_for(book, areas, case.family, income, day)
@@ -120,4 +131,4 @@ def _subsidy(month: BilledMonth, case: SubsidyCase, book: Book, room: Mapping[Se
     parts = split_largest_remainder(total, [room[service] for service in services]) if total else []
     lines = {service: part for service, part in zip(services, parts, strict=False) if part}
     why = "" if total else "the family's own share of its income covers the standard of cost"
-    return Due(lines, (working,), case.family.size, left, why)
+    return Due(subsidy.KIND, lines, (working,), case.family.size, left, why)

@@ -17,7 +17,7 @@ from billing.tariffs import Tariffs
 from billing.welfare.compensation import BilledLine, Bounds, Dwelling, VolumeNorm
 from billing.welfare.due import BilledMonth
 from billing.welfare.reference import AreaNorm, Book, NoSheet
-from contracts.wire.ids import Period, Service
+from contracts.wire.ids import BillKey, Period, Service
 from contracts.wire.leaf import BillKind
 from ledger.queries import Ledger
 
@@ -44,15 +44,22 @@ class BilledMonths:
         out = {}
         for account in self._register.accounts(accounts):
             standing = [
-                stored
+                (key, stored)
                 for key, stored, run in leaves.get(account.account, [])
                 if key is not None and run.stage is RunStage.ACTIVE and stored.kind is BillKind.BILL
             ]
-            if standing and standing[-1].document:
+            if standing and standing[-1][1].document:
+                key, stored = standing[-1]
+                house = houses[account.house]
                 out[account.account] = billed_month(
-                    account, houses[account.house], period, standing[-1], book=book, tariffs=tariffs
+                    account, house, period, stored, book=book, tariffs=tariffs, still_open=self._open(key, stored)
                 )
         return out
+
+    def _open(self, key: BillKey, stored: StoredBill) -> dict[Service, int]:
+        view = self._ledger.bill(key)
+        places = {Service[name.upper()]: place for name, place in stored.services.items()}
+        return {service: 0 if view is None else view.lines[place].open_kopecks for service, place in places.items()}
 
     def areas_of(self, account: str) -> tuple[str, ...]:
         """Areas of an account's house. Raises UnknownAccount."""
@@ -60,8 +67,9 @@ class BilledMonths:
 
 
 def billed_month(
-    account: Account, house: House, period: Period, bill: StoredBill, *, book: Book, tariffs: TariffSet
-) -> BilledMonth:
+    account: Account, house: House, period: Period, bill: StoredBill, *, book: Book, tariffs: TariffSet,
+    still_open: Mapping[Service, int],
+) -> BilledMonth:  # fmt: skip
     """A month as its bill charges it."""
     flat, day = account.household, date(period.year, period.month, 1)
     shown = bill.services
@@ -76,7 +84,9 @@ def billed_month(
     except NoSheet:
         area = None
     dwelling = Dwelling(flat.area_m2, max(1, flat.persons_on(day)))
-    return BilledMonth(account.account, period, house.areas, lines, dwelling, Bounds(area, _norms(month, day)))
+    return BilledMonth(
+        account.account, period, house.areas, lines, dwelling, Bounds(area, _norms(month, day)), still_open
+    )
 
 
 def _line(row: Mapping[str, object], place: int) -> BilledLine:

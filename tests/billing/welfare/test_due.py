@@ -42,7 +42,7 @@ def month_of(kopecks: list[int], persons: int = 2, area: str = "60") -> BilledMo
         for place, (service, amount) in enumerate(zip(SERVICES, kopecks, strict=True))
     )
     dwelling = Dwelling(Fraction(area), persons)
-    return BilledMonth("17", JANUARY, ("here", "russia"), lines, dwelling, Bounds((norm, norm.body), {}))
+    return BilledMonth("17", JANUARY, ("here", "russia"), lines, dwelling, Bounds((norm, norm.body), {}), {})
 
 
 def compensated(number: str, person: str = "") -> Revision:
