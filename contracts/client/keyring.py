@@ -76,13 +76,10 @@ class KeyRing:
 
     def create_many(self, key_ids: Iterable[KeyId]) -> None:
         """Creates those that are not there, in one transaction."""
+        wanted = list(dict.fromkeys(key_ids))
+        known = self.secrets(wanted)
+        rows = [{"key_id": key_id, "secret": secrets.token_bytes(32)} for key_id in wanted if key_id not in known]
         with self._engine.begin() as connection:
-            known = {row.key_id for row in connection.execute(select(_KEYS.c.key_id))}
-            rows = [
-                {"key_id": key_id, "secret": secrets.token_bytes(32)}
-                for key_id in dict.fromkeys(key_ids)
-                if key_id not in known
-            ]
             if rows:
                 connection.execute(insert(_KEYS), rows)
 
