@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from itertools import count
 from typing import Annotated
 
 import typer
 
-from billing.inbox import Inbox, State
-from billing.requests import CorrectionRequest, RunRequest
+from billing.requests import CorrectionRequest
 from contracts.wire.ids import BillKey, Period
 from ledger.queries.views import BillView
 from scripts.cli.books import Books, open_town
@@ -26,19 +24,6 @@ class NoSuchBill(LookupError):
 
     def __init__(self, key: BillKey) -> None:
         super().__init__(f"no bill {key} in the ledger; `kopeck bill list MONTH` names those there are")
-
-
-@group.command("run")
-def run(
-    month: MonthArgument,
-    key: Annotated[str | None, typer.Option(help="Your own name for the request: the same runs once.")] = None,
-    home: HomeOption = DEFAULT_HOME,
-) -> None:
-    """Asks billing to bill a month: every account that has no bill for it yet."""
-    period = Period.parse(month)
-    inbox = open_town(home).inbox
-    item = inbox.put(key or _next_key(inbox, f"kopeck bill run {period}"), RunRequest(period))
-    out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")
 
 
 @group.command("correct")
@@ -115,16 +100,6 @@ def show_bill(
         return
     show(lines, False, f"bill {key}: {view.state.name.lower()}, {view.period}")
     show(receipts, False, "where every kopeck went")
-
-
-def _next_key(inbox: Inbox, name: str) -> str:
-    """The first key under which no request has failed: after a veto or a failure the month may be asked for again."""
-    for number in count(1):
-        key = name if number == 1 else f"{name} ({number})"
-        found = inbox.by_key(RunRequest.kind, key)
-        if found is None or found.state is not State.FAILED:
-            return key
-    raise AssertionError("unreachable")
 
 
 def _summary(view: BillView) -> dict[str, object]:

@@ -8,7 +8,7 @@ import structlog
 import typer
 from typer._click.exceptions import ClickException
 
-from scripts.cli import bench, bill, demo, erase, fsck, oracle, outlook, pay, statement, subsidy, up
+from scripts.cli import bench, bill, bill_runs, demo, erase, fsck, oracle, outlook, pay, statement, subsidy, tariff, up
 from scripts.cli.console import fail
 
 cli = typer.Typer(
@@ -22,7 +22,9 @@ cli.command("up")(up.up)
 cli.command("stop")(up.stop)
 cli.command("demo")(demo.demo)
 cli.add_typer(oracle.group, name="oracle")
+bill_runs.add_to(bill.group)
 cli.add_typer(bill.group, name="bill")
+cli.add_typer(tariff.group, name="tariff")
 cli.add_typer(pay.group, name="pay")
 cli.add_typer(subsidy.group, name="subsidy")
 cli.add_typer(outlook.group, name="outlook")

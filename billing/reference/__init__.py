@@ -1,0 +1,1 @@
+"""Reference data out of files: tariffs, norms, multipliers, key rates, holidays, moratoria, regions."""

@@ -1,0 +1,226 @@
+"""``kopeck bill`` before a run is posted: a look at it, the second hand's word, what stands against it, the policy."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from billing.accounts import Accounts
+from billing.inbox import Inbox, Item, State
+from billing.policy import Policies, Policy, sign
+from billing.prepare import Preparer
+from billing.preview import Thresholds, preview_of
+from billing.requests import ApprovalRequest, CorrectionRequest, Hand, RunRequest
+from billing.run import Run, Runs, RunStage
+from billing.store import database_url, open_database
+from contracts.wire.ids import Period
+from scripts.cli.books import Books, open_town
+from scripts.cli.console import out, show, show_json
+from scripts.cli.options import HomeOption, JsonOption
+from scripts.cli.tariff import tariffs_of
+from scripts.home import DEFAULT_HOME, Home
+
+MonthArgument = Annotated[str, typer.Argument(help="The month, YYYY-MM.")]
+RunArgument = Annotated[int, typer.Argument(help="The run, as `kopeck bill waiting` numbers it.")]
+ByOption = Annotated[str, typer.Option("--by", help="The hand that does it, as the policy names it.")]
+KeyOption = Annotated[str | None, typer.Option(help="Your own name for the request: the same runs once.")]
+LeaveOutOption = Annotated[
+    bool, typer.Option("--leave-out-problems", help="Go on without the accounts that can't be billed.")
+]
+_UNSIGNED = Hand("", b"")
+
+
+class NoSuchRequest(LookupError):
+    """No request for a run has that number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"no request {number} for a run or a correction; `kopeck pay requests` lists those there are")
+        self.number = number
+
+
+def run(
+    month: MonthArgument,
+    key: KeyOption = None,
+    leave_out_problems: LeaveOutOption = False,
+    by: Annotated[str | None, typer.Option("--by", help="Who asks, where another hand is to approve.")] = None,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Asks billing to bill a month: every account that has no bill for it yet. One that can't be billed stops all."""
+    period, town = Period.parse(month), open_town(home)
+    request = RunRequest(period, leaves_out_problems=leave_out_problems)
+    if by is not None:
+        request = signed_run(town.home, period, by, leave_out_problems)
+    rest = " without those that can't be" if leave_out_problems else ""
+    item = town.inbox.put(key or _next_key(town.inbox, f"kopeck bill run {period}{rest}"), request)
+    out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")
+
+
+def preview(
+    month: MonthArgument,
+    thresholds: Annotated[Path | None, typer.Option(help="JSON of what is worth a look.", exists=True)] = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Works a month out and shows it: sums, what differs from the month before, what can't be billed. Keeps nothing."""
+    town = open_town(home)
+    engine = open_database(database_url(town.home.root))
+    limits = Thresholds.shipped() if thresholds is None else Thresholds.from_json(json.loads(thresholds.read_text()))
+    preparer = Preparer(engine, Accounts(engine, town.keyring), town.keyring, tariffs_of(town), town.ledger)
+    worked = preparer.preview(Period.parse(month), policy=Policies(engine).get())
+    found = preview_of(worked, Runs(engine, town.keyring), limits).to_json()
+    if as_json:
+        show_json(found)
+        return
+    head = ("period", "bills", "billed_already", "tariff_version", "total_kopecks", "was_kopecks")
+    show([{name: found[name] for name in head}], False, f"if {month} were billed now")
+    show(_rows(found["services"]), False, "by service")
+    show(_rows(found["findings"]), False, "worth a look")
+    show(_problem_rows(found["problems"]), False, "can't be billed")
+
+
+def waiting(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """Lists the runs that wait for another hand."""
+    town = open_town(home)
+    rows = []
+    for found in _runs(town).at(RunStage.WAITING):
+        asked = None if found.item is None else town.inbox.get(found.item)
+        hand = asked.request.hand if asked is not None and isinstance(asked.request, RunRequest) else None
+        rows.append(
+            {
+                "run": found.id,
+                "period": str(found.period),
+                "bills": found.proposal.count,
+                "total_kopecks": sum(s.total_kopecks for s in found.proposal.suppliers),
+                "left_out": len(found.problems),
+                "asked_by": None if hand is None else hand.name,
+                "root": "0x" + found.proposal.root.hex(),
+            }
+        )
+    show(rows, as_json, "runs that wait")
+
+
+def approve(
+    number: RunArgument, by: ByOption, leave_out_problems: LeaveOutOption = False, home: HomeOption = DEFAULT_HOME
+) -> None:
+    """Lets a waiting run be posted, as another hand than the one that asked for it."""
+    town = open_town(home)
+    _decide(town, _runs(town).get(number), by, True, leave_out_problems, "")
+
+
+def refuse(
+    number: RunArgument,
+    by: ByOption,
+    reason: Annotated[str, typer.Option(help="Why; it stands with the run.")],
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Gives a waiting run up; the month can be asked for again."""
+    town = open_town(home)
+    _decide(town, _runs(town).get(number), by, False, False, reason)
+
+
+def problems(
+    request: Annotated[int, typer.Argument(help="The request for the run, as `kopeck pay requests` numbers it.")],
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Lists the accounts that a run could not bill, each with what to do."""
+    town = open_town(home)
+    item = town.inbox.get(request)
+    if item is None or not isinstance(item.request, RunRequest | CorrectionRequest):
+        raise NoSuchRequest(request)
+    found = {**_problems_of(item), **{k: v for run in _runs(town).of_item(item.id) for k, v in run.problems.items()}}
+    show(_problem_rows(found), as_json, f"not billed by request {request}")
+
+
+def policy(
+    hands: Annotated[
+        list[str] | None, typer.Option("--hand", help="A hand; two or more, or none for no policy.")
+    ] = None,
+    needs_passports: Annotated[bool, typer.Option("--passports", help="Meters need a passport.")] = False,
+    one_hand: Annotated[bool, typer.Option("--one-hand", help="One hand is enough again.")] = False,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Shows or sets who asks for runs and approves them, and whether a meter needs a passport."""
+    town = open_town(home)
+    kept = Policies(open_database(database_url(town.home.root)))
+    if hands or one_hand or needs_passports:
+        kept.set(office_policy(town.home, [] if one_hand else list(hands or kept.get().hands), needs_passports))
+    now = kept.get()
+    show_or_print = {
+        "hands": {name: "0x" + address.hex() for name, address in now.hands.items()},
+        "passports": now.needs_passports,
+    }
+    if as_json:
+        show_json(show_or_print)
+        return
+    rows = [{"hand": name, "address": "0x" + address.hex()} for name, address in now.hands.items()]
+    show(rows, False, "hands of the office" + (", meters need passports" if now.needs_passports else ""))
+
+
+def add_to(group: typer.Typer) -> None:
+    """Puts these commands into the group."""
+    for command in (run, preview, waiting, approve, refuse, problems, policy):
+        group.command(command.__name__)(command)
+
+
+def office_policy(home: Home, hands: list[str], needs_passports: bool = False) -> Policy:
+    """A policy of these hands, each with a key of its own in the home, drawn where there is none."""
+    return Policy({name: home.address(_key_name(name)) for name in hands}, needs_passports)
+
+
+def approval(home: Home, run: Run, by: str, approves: bool, leaves_out: bool, reason: str = "") -> ApprovalRequest:
+    """A hand's signed word on a run."""
+    request = ApprovalRequest(run.id, run.proposal.root, _UNSIGNED, approves, leaves_out, reason)
+    hand = sign(by, home.key(_key_name(by)), request)
+    return ApprovalRequest(run.id, run.proposal.root, hand, approves, leaves_out, reason)
+
+
+def signed_run(home: Home, period: Period, by: str, leaves_out: bool = False) -> RunRequest:
+    """A hand's signed request for a run."""
+    request = RunRequest(period, leaves_out_problems=leaves_out)
+    hand = sign(by, home.key(_key_name(by)), request)
+    return RunRequest(period, leaves_out_problems=leaves_out, hand=hand)
+
+
+def _decide(town: Books, found: Run, by: str, approves: bool, leaves_out: bool, reason: str) -> None:
+    request = approval(town.home, found, by, approves, leaves_out, reason)
+    word = "approve" if approves else "refuse"
+    item = town.inbox.put(_next_key(town.inbox, f"{word} run {found.id} by {by}", ApprovalRequest.kind), request)
+    out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")
+
+
+def _next_key(inbox: Inbox, name: str, kind: str = RunRequest.kind) -> str:
+    """The first key under which no request has failed: after a veto or a failure the month may be asked for again."""
+    for number in count(1):
+        key = name if number == 1 else f"{name} ({number})"
+        found = inbox.by_key(kind, key)
+        if found is None or found.state is not State.FAILED:
+            return key
+    raise AssertionError("unreachable")
+
+
+def _key_name(hand: str) -> str:
+    return f"hand-{hand}"
+
+
+def _runs(town: Books) -> Runs:
+    return Runs(open_database(database_url(town.home.root)), town.keyring)
+
+
+def _problems_of(item: Item) -> dict[str, str]:
+    found = (item.result or {}).get("problems", {})
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+
+def _problem_rows(found: object) -> list[dict[str, str]]:
+    rows = found if isinstance(found, dict) else {}
+    return [{"account": str(account), "what_to_do": str(why)} for account, why in sorted(rows.items())]
+
+
+def _rows(found: object) -> list[dict[str, object]]:
+    return [dict(row) for row in found] if isinstance(found, list) else []
