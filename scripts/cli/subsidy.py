@@ -10,12 +10,21 @@ import typer
 
 from billing.requests import GrantsRequest
 from contracts.wire.ids import GrantBatchId
+from scripts.cli import welfare
 from scripts.cli.books import open_town
 from scripts.cli.console import out, show
 from scripts.cli.options import HomeOption, JsonOption
 from scripts.home import DEFAULT_HOME
 
-group = typer.Typer(help="Benefits: posted in batches, applied straight from welfare's wallet.", no_args_is_help=True)
+group = typer.Typer(
+    help="Benefits and subsidies: cases, a month's awards, batches applied straight from welfare's wallet.",
+    no_args_is_help=True,
+)
+for command in (
+    *(welfare.document, welfare.decide, welfare.cases, welfare.recompute, welfare.repay),
+    *(welfare.preview, welfare.grant, welfare.reverse, welfare.export),
+):
+    group.command(command.__name__)(command)
 
 
 class BadGrants(ValueError):
