@@ -1,0 +1,199 @@
+"""What a city's run reads of one stretch of houses: rows as the tables have them, no object a reading."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from sqlalchemy import Connection, Engine, or_, select
+
+from billing.accounts import Account, Accounts
+from billing.domain.readings import MeterKind
+from billing.domain.usage import DAY_S, Method
+from billing.months import FAILED, HISTORY_MONTHS, LOOK_BACK_S
+from billing.run import usage_place
+from billing.schema import accounts, events, meters, runs, usage
+from billing.store import load
+from contracts.client.keyring import KeyRing
+from contracts.wire.ids import Hash, KeyId, MeterId, Period, Service
+from contracts.wire.sealed import unseal
+from ledger.queries.bulk import BatchOf, BulkReadings, PlainRegister
+
+IN_LIST = 400
+"""Houses in one query."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainMeter:
+    """A meter on an account, without the counters of its acts, which lie sealed."""
+
+    meter: MeterId
+    since: int
+    until: int | None
+    zones: str
+
+
+@dataclass(slots=True)
+class Rows:
+    """One stretch: its accounts, and what was found of each. ``odd`` are accounts that the rules take one by one."""
+
+    accounts: list[Account]
+    secrets: Mapping[KeyId, bytes | None]
+    meters: dict[str, dict[Service, PlainMeter]] = field(default_factory=dict)
+    registers: list[PlainRegister] = field(default_factory=list)
+    last: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    odd: dict[str, str] = field(default_factory=dict)
+    metered_houses: set[str] = field(default_factory=set)
+
+
+class RowReader:
+    """Reads stretches of houses for one period. ``passports`` are those that meters must have, None for any."""
+
+    def __init__(
+        self, engine: Engine, register: Accounts, keyring: KeyRing, bulk: BulkReadings, period: Period
+    ) -> None:
+        self._engine = engine
+        self._register = register
+        self._keyring = keyring
+        self._bulk = bulk
+        self._period = period
+        self._secrets: Mapping[KeyId, bytes | None] = {}
+        with engine.connect() as connection:
+            self._past = _past_runs(connection, period)
+
+    @property
+    def batches(self) -> Sequence[BatchOf]:
+        """Of which batch a row is, by the number that rows bear."""
+        return self._bulk.batches
+
+    def secret(self, key_id: KeyId) -> bytes | None:
+        """The secret of an account of the stretch that was read last; None where it was destroyed."""
+        return self._secrets.get(key_id)
+
+    def read(
+        self, houses: Sequence[str], span: tuple[int, int], billed: Container[str], passports: Container[Hash] | None
+    ) -> Rows:
+        """The accounts of ``houses`` that are open in the period and not ``billed``, with all that their bills need."""
+        found = [
+            a for a in self._register.accounts_of(houses) if a.is_open_in(self._period) and a.account not in billed
+        ]
+        self._secrets = self._keyring.secrets(a.key_id for a in found)
+        rows = Rows(found, self._secrets)
+        with self._engine.connect() as connection:
+            self._read_meters(connection, rows, houses, span, passports)
+            self._read_houses(connection, rows, houses)
+            if found:
+                self._read_history(connection, rows, houses)
+        self._read_registers(rows, span)
+        return rows
+
+    # --- meters ---
+
+    def _read_meters(
+        self,
+        connection: Connection,
+        rows: Rows,
+        houses: Sequence[str],
+        span: tuple[int, int],
+        passports: Container[Hash] | None,
+    ) -> None:
+        start, end = span
+        m = meters.c
+        known = {account.account for account in rows.accounts}
+        columns = (m.account, m.meter, m.since, m.until, m.service, m.kind, m.zones, m.passport)
+        by_kind = MeterKind.REGISTER.value
+        for place in range(0, len(houses), IN_LIST):
+            here = select(accounts.c.account).where(accounts.c.house.in_(houses[place : place + IN_LIST]))
+            query = select(*columns).where(m.account.in_(here), m.since < end, or_(m.until.is_(None), m.until > start))
+            for account, meter, since, until, service, kind, zones, passport in connection.execute(query):
+                if account not in known:
+                    continue
+                own = rows.meters.setdefault(account, {})
+                if kind != by_kind:
+                    rows.odd[account] = "a meter by intervals"
+                elif service in own or since >= start or (until is not None and until <= end):
+                    rows.odd[account] = "a meter set or replaced in the month"
+                elif passports is not None and passport not in passports:
+                    rows.odd[account] = "a meter without a passport"
+                own[Service(service)] = PlainMeter(MeterId(meter), since, until, zones)
+
+    def _read_houses(self, connection: Connection, rows: Rows, houses: Sequence[str]) -> None:
+        for place in range(0, len(houses), IN_LIST):
+            stretch = houses[place : place + IN_LIST]
+            rows.metered_houses |= set(
+                connection.execute(select(meters.c.house).where(meters.c.house.in_(stretch))).scalars()
+            )
+            here = select(accounts.c.account).where(accounts.c.house.in_(stretch))
+            befallen = select(events.c.account).where(events.c.account.in_(here)).distinct()
+            rows.odd |= dict.fromkeys(connection.execute(befallen).scalars(), "an event in its book")
+
+    # --- readings ---
+
+    def _read_registers(self, rows: Rows, span: tuple[int, int]) -> None:
+        """Counters of the month and the last before it, however long ago."""
+        start, end = span
+        of_account = {
+            meter.meter: account.account
+            for account in rows.accounts
+            if account.account not in rows.odd
+            for meter in rows.meters.get(account.account, {}).values()
+        }
+        found, decided = self._bulk.registers(of_account, start - DAY_S, end + 1)
+        opened = {row[0] for row in found if row[2] <= start}
+        earlier, more = self._bulk.registers(of_account.keys() - opened, start - LOOK_BACK_S, start - DAY_S)
+        rows.registers = found + earlier
+        for meter in decided | more:
+            rows.odd[of_account[meter]] = "a decision of the validation step"
+
+    # --- the months before ---
+
+    def _read_history(self, connection: Connection, rows: Rows, houses: Sequence[str]) -> None:
+        """The usage of the month before. Without one, an account with older usage is taken one by one."""
+        wanted = {account.account for account in rows.accounts if account.account in rows.meters}
+        u = usage.c
+        before = self._period.previous().number
+        older: set[str] = set()
+        sealed: dict[str, tuple[int, Any, Any]] = {}
+        stretches = [
+            select(accounts.c.account).where(accounts.c.house.in_(houses[place : place + IN_LIST]))
+            for place in range(0, len(houses), IN_LIST)
+        ]
+        for (run, period), stretch in product(self._past, stretches):
+            here = (u.run == run, u.account.in_(stretch))
+            if period != before:
+                older |= wanted.intersection(connection.execute(select(u.account).where(*here)).scalars())
+                continue
+            for account, key_id, data in connection.execute(select(u.account, u.key_id, u.sealed).where(*here)):
+                if account in wanted:
+                    sealed[account] = (run, key_id, data)
+        secrets = dict(rows.secrets)
+        for account, (run, key_id, data) in sealed.items():
+            secret = secrets.get(key_id)
+            if secret is None:
+                rows.odd[account] = "usage under another key"
+            else:
+                rows.last[account] = load(unseal(secret, usage_place(run, account), data).decode())
+        for account in older - sealed.keys():
+            rows.odd[account] = "no bill for the month before"
+
+
+def _past_runs(connection: Connection, period: Period) -> list[tuple[int, int]]:
+    """Runs of the months that a history reaches back to, with their periods, the first first."""
+    first = period
+    for _ in range(HISTORY_MONTHS):
+        first = first.previous()
+    r = runs.c
+    query = select(r.id, r.period).where(r.period >= first.number, r.period < period.number, r.state != FAILED)
+    return [(row.id, row.period) for row in connection.execute(query.order_by(r.id))]
+
+
+def is_plain_past(last: Mapping[str, Any] | None, service: Service) -> bool:
+    """Whether the month before leaves nothing to settle: charged by counters, with nothing owed back."""
+    if last is None:
+        return True
+    if str(int(service)) not in last:
+        return False
+    method, _, owed_back, *kopecks = last[str(int(service))]
+    return method in (Method.METER.value, Method.PROFILE.value) and not owed_back and not any(kopecks[:1])
