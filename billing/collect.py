@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from billing.agent_desk import AgentDesk
+from billing.debt.desk import DebtDesk
 from billing.grant_desk import GrantDesk
 from billing.office import Office
 from billing.order_desk import OrderDesk
@@ -31,6 +32,7 @@ class Collector:
         self._grants = GrantDesk(office)
         self._reversals = ReversalDesk(office)
         self._orders = OrderDesk(office)
+        self._debts = DebtDesk(office)
         self._agent = AgentDesk(office)
 
     def step(self) -> None:
@@ -41,6 +43,7 @@ class Collector:
         self._grants.step()
         self._reversals.step()
         self._orders.step()
+        self._debts.step(now)
         self._agent.step()
         self._send()
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from billing.accounts import Accounts
+from billing.debt.books import DebtBooks
+from billing.debt.cases import Cases
+from billing.debt.penalty_rules import Rules, shipped_rules, town_rules
 from billing.inbox import Inbox
 from billing.run import Runs, RunStage, StoredBill
 from billing.store import database_url, open_database
@@ -54,6 +58,8 @@ class Office:
     ledger: Ledger
     reader: Reader
     senders: Mapping[str, Sender]
+    read_rules: Callable[[], Rules] = shipped_rules
+    """Calendars and rates as they are now: the data may have changed since the last look."""
     head_number: int = -1
     """The block that the collector's round began at."""
     waiting_senders: set[str] = field(default_factory=set)
@@ -82,11 +88,22 @@ class Office:
             senders={
                 name: Sender(writes, rpc, deployment.chain_id, keys[name]) for name in (BILLER, RELAY, AGENT, WELFARE)
             },
+            read_rules=partial(town_rules, home),
         )
 
     def address_of(self, contract: str) -> Address:
         """Where a contract stands."""
         return self.reader.deployment.addresses[contract]
+
+    # --- debts ---
+
+    def debts(self) -> DebtBooks:
+        """What accounts owe, by the rules as they are now. Raises RulesError."""
+        return DebtBooks(self.engine, self.register, self.runs, self.ledger, self.read_rules())
+
+    def cases(self) -> Cases:
+        """Disputes and instalment agreements."""
+        return Cases(self.engine, self.keyring)
 
     # --- bills ---
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import structlog
 
 from billing.approve import ApprovalRefused, Approvals
+from billing.debt.requests import DisputeRequest, PenaltyRequest
 from billing.inbox import Item, State
 from billing.office import RELAY, Office, transaction
 from billing.policy import NotAHand, Policies
@@ -27,6 +28,8 @@ _log = structlog.get_logger()
 
 DECISIONS = 5
 """How often a correction is decided before it is given up: each time a payment raced it."""
+FOLLOWED = (RunRequest.kind, CorrectionRequest.kind, DisputeRequest.kind, PenaltyRequest.kind)
+"""Requests that lead to a run; those about debts are begun at a desk of their own."""
 NO_SIGNATURE = SignedSplit(NO_ADDRESS, 0, 0, 0, b"")
 
 
@@ -48,7 +51,7 @@ class RunDesk:
         for item in self._office.inbox.unsettled(ApprovalRequest.kind, State.ACCEPTED):
             self._decide(item)
         self._poster.step(now)
-        for kind in (RunRequest.kind, CorrectionRequest.kind):
+        for kind in FOLLOWED:
             for item in self._office.inbox.unsettled(kind, State.WORKING, State.DONE):
                 self._follow(item)
 

@@ -222,8 +222,9 @@ def _of_document(stored: StoredBill, lines: int) -> tuple[tuple[Service | None, 
     document = json.loads(stored.document)
     named: dict[int, Service] = {}
     for row in document["lines"]:
-        if row.get("service") and row["line"] is not None:
-            named[row["line"]] = Service[str(row["service"]).upper()]
+        service = row.get("service") or row.get("penalty_of")
+        if service and row["line"] is not None:
+            named[row["line"]] = Service[str(service).upper()]
     return tuple(named.get(place) for place in range(lines)), document.get("purpose")
 
 

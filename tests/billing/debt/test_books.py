@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from billing.corrections import PENALTY
 from billing.debt.balance import Age, Move, ageing
 from billing.debt.books import AccountBook, DebtBooks
 from billing.debt.penalty_rules import shipped_rules
@@ -37,12 +38,12 @@ def check_totals(stage: Stage) -> None:
     assert total(books, Move.REFUNDED) == totals.refunded_kopecks
     assert sum(sum(book.advance.values()) for book in books) == totals.prepaid_kopecks - totals.netted_kopecks
     for supplier in totals.suppliers:
-        mine = [e for book in books for e in book.entries if e.service_line[1] == supplier.supplier]
+        mine = [e for b in books for e in (*b.entries, *b.penalty_entries) if e.service_line[1] == supplier.supplier]
         charged = sum(e.amount_kopecks for e in mine if e.move in (Move.CHARGED, Move.RECALCULATED))
         assert charged == supplier.charged_kopecks
     for book in books:
-        closing = {(r.service, r.supplier): r.closing for r in books_of(stage).statement(book, date(2099, 1, 1))}
-        views = [stage.view(leaf.key) for leaf in book.leaves]
+        closing = {(r.service, r.supplier): r.closing for r in books_of(stage).statement(book, date(2026, 12, 31))}
+        views = [stage.view(leaf.key) for leaf in book.leaves if leaf.purpose != PENALTY]
         owed_back = sum(debt.owed_back_kopecks for debt in book.debts)
         assert sum(closing.values()) == sum(view.open_kopecks for view in views) - owed_back
 
