@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from billing.agent_desk import AgentDesk
-from billing.debt.desk import DebtDesk
+from billing.debt.request_desk import DebtRequestDesk
 from billing.grant_desk import GrantDesk
 from billing.office import Office
 from billing.order_desk import OrderDesk
@@ -32,7 +32,7 @@ class Collector:
         self._grants = GrantDesk(office)
         self._reversals = ReversalDesk(office)
         self._orders = OrderDesk(office)
-        self._debts = DebtDesk(office)
+        self._debts = DebtRequestDesk(office)
         self._agent = AgentDesk(office)
 
     def step(self) -> None:

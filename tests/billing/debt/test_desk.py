@@ -1,238 +1,151 @@
-"""Debts on a real chain: sums over several bills, disputes that let the others settle, penalties charged apart."""
+"""Work on a debt of a billed town: the lawful way from the first notice to the claim, sealed in the journal."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from datetime import date, timedelta
 
-from billing.debt.balance import Move
-from billing.debt.books import AccountBook, Overdue
-from billing.debt.cases import pauses_of
-from billing.debt.instalments import Instalment
-from billing.debt.payment import claims_of, divide_payment
-from billing.debt.requests import (
-    AccountPayment,
-    DisputeDecision,
-    DisputeRequest,
-    InstalmentEnd,
-    InstalmentRequest,
-    PenaltyRequest,
-)
-from billing.inbox import Item, State
-from billing.requests import AgentPayment
-from billing.run import RunStage
-from billing.schema import debt_cases
-from contracts.wire.ids import BillState, Service
-from contracts.wire.leaf import BillKind
-from ledger.queries.views import BillView
-from tests.billing.debt.test_books import check_totals
-from tests.billing.scenes import ALL, FEBRUARY, JANUARY, billed, billed_again, check_books, pay_all, received
-from tests.billing.stage import Stage
+import pytest
+from sqlalchemy import select
 
-FAR = date(2099, 1, 1)
+from billing.debt.books import DebtBooks
+from billing.debt.cases import Cases
+from billing.debt.claim import NothingToClaim, claim_json
+from billing.debt.desk import CAN_RESTRICT, DebtDesk, NoSuchDebt, NoSuchNotice
+from billing.debt.disputes import Dispute
+from billing.debt.instalments import Agreement, Instalment
+from billing.debt.journal import Journal
+from billing.debt.penalty_rules import shipped_rules
+from billing.debt.restriction import NotLawful
+from billing.debt.work import Done, Step
+from billing.debt.work_rules import shipped_work_rules
+from billing.domain.tariff import Kind
+from billing.months import Months
+from billing.schema import debt_journal
+from contracts.client.keyring import KeyDestroyed
+from contracts.wire.ids import Service, SupplierId
+from tests.billing.scenes import FEBRUARY, JANUARY, billed, billed_again, pay_all
+from tests.billing.stage import HOUSE, Stage
+
+WATER = Service.COLD_WATER
 
 
-def done(stage: Stage, item: Item) -> Item:
-    (item,) = stage.work(item)
-    assert item.state is State.DONE, item.reason
+def desk_of(stage: Stage) -> DebtDesk:
+    office = stage.office
+    books = DebtBooks(office.engine, office.register, office.runs, office.ledger, shipped_rules())
+    months = Months(office.engine, office.register, office.keyring, office.ledger)
+    cases, journal = Cases(office.engine, office.keyring), Journal(office.engine, office.keyring)
+    return DebtDesk(office.register, books, cases, journal, months, office.tariffs, office.ledger, shipped_work_rules())
+
+
+def entry(day: date, proof: str = "РПО 66004213000042") -> Done:
+    return Done(0, Step.REMINDER, day, None, SupplierId(0), 0, "почта", proof)
+
+
+def test_the_way_from_the_notice_to_the_claim(stage: Stage) -> None:
+    billed(stage, 3)
+    billed_again(stage, 3)
+    pay_all(stage, 2)
+    pay_all(stage, 2, period=FEBRUARY)
     stage.settle()
-    return item
+    stage.office.register.add_house(replace(HOUSE, features=HOUSE.features | {CAN_RESTRICT + "cold_water"}))
+    desk = desk_of(stage)
+    late = desk.books.rules.due_date(FEBRUARY, desk.books.of_account("1").leaves[-1].presented) + timedelta(days=1)
 
+    # What is owed is what the ledger has open, and the norm is the norm's own product.
+    mine = {s.debt.service: s for s in desk.standings(late) if s.account == "1"}
+    assert {s.account for s in desk.standings(late)} == {"1", "3"}
+    views = [stage.bill("1", JANUARY), stage.bill("1", FEBRUARY)]
+    assert sum(s.debt.overdue_kopecks for s in mine.values()) == sum(view.open_kopecks for view in views)
+    norm = desk.tariffs.published(desk.ledger).require(Kind.NORM, WATER, HOUSE.areas, late).document.rates["single"]
+    persons = desk.register.account("1").household.persons_on(late)
+    assert mine[WATER].debt.norm_kopecks == round(persons * norm * 4357)
+    with pytest.raises(NoSuchDebt, match="account 2 is not late with cold_water"):
+        desk.standing("2", WATER, late)
 
-def book_of(stage: Stage, account: str) -> AccountBook:
-    return stage.office.debts().of_account(account)
+    # Two months by the meter are less than two months at norm: only a reminder may go out.
+    assert mine[WATER].planned.step is Step.REMINDER
+    with pytest.raises(NotLawful, match="restriction is not lawful"):
+        desk.take("1", WATER, Step.RESTRICTION, entry(late))
+    desk.take("1", WATER, Step.REMINDER, entry(late))
+    assert desk.standing("1", WATER, late).planned.on is None
 
-
-def late(stage: Stage, account: str, at: date) -> list[Overdue]:
-    books, cases = stage.office.debts(), stage.office.cases().of_accounts([account]).get(account, [])
-    book = book_of(stage, account)
-    return books.overdue(book, at, pauses_of(book, cases, books.rules, at))
-
-
-def notes_of(stage: Stage, account: str, kind: BillKind) -> list[BillView]:
-    leaves = stage.office.runs.of_account(account, JANUARY)
-    keys = [k for k, s, run in leaves if k is not None and run.stage is RunStage.ACTIVE and s.kind is kind]
-    return [view for view in map(stage.view, keys) if view.state is not BillState.SUPERSEDED]
-
-
-def disputed(stage: Stage, service: Service = Service.SEWAGE) -> Item:
-    request = DisputeRequest("1", JANUARY, service, date(2026, 2, 20), "no sewage pipe", "claim 7")
-    return done(stage, stage.ask("dispute", request))
-
-
-def test_a_sum_pays_the_oldest_bill_first_and_the_receipts_are_what_was_shown(stage: Stage) -> None:
-    billed(stage, 1)
-    pay_all(stage, 1, maximum=10_001)
-    stage.settle()
-    billed_again(stage, 1)
-    january, february = stage.bill("1", JANUARY), stage.bill("1", FEBRUARY)
-    amount = january.open_kopecks + 12_345
-    request = AccountPayment("1", amount)
-    book = book_of(stage, "1")
-    shown = divide_payment(request, claims_of(book, [], stage.office.debts().rules, FAR - timedelta(days=1)))
-    item = done(stage, stage.ask("sum", request))
-    assert dict(item.result or {})["paid_kopecks"] == amount
-    assert stage.view(january.key).state is BillState.PAID
-    assert stage.view(february.key).open_kopecks == february.open_kopecks - 12_345
-    for share in shown.shares:
-        receipt = stage.office.ledger.receipts(share.claim.leaf)[-1]
-        legs = {leg.line: leg.amount_kopecks for leg in receipt.legs if leg.amount_kopecks}
-        assert legs == {part.line.line: part.amount_kopecks for part in share.lines if part.amount_kopecks}
-    again = stage.ask("sum", request)
-    assert (again.id, again.repeated) == (item.id, True)
-    check_books(stage)
-
-
-def test_a_named_period_is_paid_before_an_older_one_and_what_is_too_much_is_left(stage: Stage) -> None:
-    billed(stage, 1)
-    billed_again(stage, 1)
-    february = stage.bill("1", FEBRUARY)
-    done(stage, stage.ask("february", AccountPayment("1", february.open_kopecks, FEBRUARY)))
-    assert stage.view(february.key).state is BillState.PAID
-    assert stage.bill("1", JANUARY).state is BillState.OPEN
-    owed = stage.bill("1", JANUARY).open_kopecks
-    item = done(stage, stage.ask("the rest", AccountPayment("1", owed + 500)))
-    assert (item.result or {})["left_kopecks"] == 500
-    (nothing,) = stage.work(stage.ask("more", AccountPayment("1", 500)))
-    assert (nothing.state, nothing.slug) == (State.FAILED, "nothing-open")
-    check_books(stage)
-
-
-def test_a_disputed_line_waits_while_a_payment_of_its_bill_settles_the_others(stage: Stage) -> None:
-    billed(stage, 2)
-    before = stage.bill("1", JANUARY)
-    (line,) = [d for d in book_of(stage, "1").debts if d.service is Service.SEWAGE]
-    disputed(stage)
-    (note,) = notes_of(stage, "1", BillKind.DEBIT_NOTE)
-    assert [entry.charged_kopecks for entry in note.lines] == [line.open_kopecks]
-    owed = before.open_kopecks - line.open_kopecks
-    assert stage.view(before.key).open_kopecks == owed
-    item = done(stage, stage.ask("sum", AccountPayment("1", before.open_kopecks)))
-    assert (item.result or {})["left_kopecks"] == line.open_kopecks
-    assert received(stage) == owed
-    assert stage.view(before.key).state is BillState.PAID
-    assert stage.view(note.key).open_kopecks == line.open_kopecks
-    check_totals(stage)
-    check_books(stage)
-
-
-def test_a_dispute_stops_its_line_s_clock_alone_and_rejected_lets_it_go_on(stage: Stage) -> None:
-    billed(stage, 1)
-    (due,) = {debt.due for debt in book_of(stage, "1").debts}
-    at = due + timedelta(days=100)
-    without = {overdue.debt.service: overdue.table.amount_kopecks for overdue in late(stage, "1", at)}
-    request = DisputeRequest("1", JANUARY, Service.SEWAGE, due + timedelta(days=10), "no pipe", "claim 7")
-    done(stage, stage.ask("dispute", request))
-    during = {overdue.debt.service: overdue.table.amount_kopecks for overdue in late(stage, "1", at)}
-    assert during == {**without, Service.SEWAGE: 0}
-    (case,) = stage.office.cases().of_accounts()["1"]
-    decision = DisputeDecision(case.id, upheld=False, on=due + timedelta(days=40), act="decision 9")
-    done(stage, stage.ask("decide", decision))
-    (sewage,) = [o for o in late(stage, "1", at) if o.debt.service is Service.SEWAGE]
-    assert [(row.days, row.pause is None) for row in sewage.table.rows] == [
-        (9, True), (31, False), (21, True), (39, True),
+    # One person less, and the debt is above two months at norm.
+    desk.register.set_residents("1", date(2026, 1, 1), 1)
+    assert desk.standing("1", WATER, late).planned.step is Step.NOTICE
+    notice = desk.take("1", WATER, Step.NOTICE, entry(late))
+    assert notice.amount_kopecks == mine[WATER].debt.overdue_kopecks
+    with pytest.raises(NoSuchNotice, match="no notice 7"):
+        desk.deliver("1", 7, late, "роспись")
+    came = late + timedelta(days=3)
+    desk.deliver("1", notice.number, came, "роспись")
+    with pytest.raises(NotLawful, match=f"restriction may be done from {came + timedelta(days=21)}"[:30]):
+        desk.take("1", WATER, Step.RESTRICTION, entry(came + timedelta(days=20)))
+    on = desk.standing("1", WATER, came + timedelta(days=21)).planned.on
+    assert on is not None
+    desk.take("1", WATER, Step.RESTRICTION, entry(on, "акт 5"))
+    assert [done.step for done in desk.journal.of("1")] == [
+        Step.REMINDER, Step.NOTICE, Step.DELIVERED, Step.RESTRICTION,
     ]  # fmt: skip
-    assert 0 < sewage.table.amount_kopecks < without[Service.SEWAGE]
-    (twice,) = stage.work(
-        stage.ask("again", DisputeDecision(case.id, upheld=True, on=due + timedelta(days=41), act="x"))
+
+    # The claim: every late line of the supplier, its penalty, and what was sent.
+    court = late + timedelta(days=120)
+    supplier = mine[WATER].debt.supplier
+    claim = desk.claim("1", supplier, court)
+    assert claim.principal_kopecks == sum(
+        line.open_kopecks for view in views for line in view.lines if line.supplier == supplier
     )
-    assert twice.state is State.FAILED
-    assert "decided by 'decision 9'" in (twice.reason or "")
+    assert claim.penalty_kopecks > 0
+    assert [done.step for done in claim.notices] == [done.step for done in desk.journal.of("1")]
+    value = claim_json(claim)
+    assert value["claimed_kopecks"] == claim.principal_kopecks + claim.penalty_kopecks
+    assert {one.account for one in desk.claims(court)} == {"1", "3"}
+    with pytest.raises(NothingToClaim, match="account 2 owes supplier"):
+        desk.claim("2", supplier, court)
 
-
-def test_an_upheld_dispute_of_a_partly_paid_bill_is_corrected_by_what_the_register_then_says(stage: Stage) -> None:
-    billed(stage, 1)
-    pay_all(stage, 1, maximum=10_001)
+    # An agreement on both months bars all of it, and supply comes back; so does a payment.
+    schedule = (Instalment(court + timedelta(days=300), 100),)
+    item = stage.ask("agreement stands in for a request", _any_request())
+    key = desk.register.account("1").key_id
+    case = desk.cases.add(item.id, "1", key, Agreement(court, (JANUARY, FEBRUARY), schedule, "соглашение 1"))
+    standing = desk.standing("1", WATER, court + timedelta(days=1))
+    assert (standing.debt.overdue_kopecks, standing.planned.step) == (0, Step.RESUMPTION)
+    assert [one.account for one in desk.claims(court + timedelta(days=1))] == ["3"]
+    ended = desk.cases.get(case)
+    assert isinstance(ended.matter, Agreement)
+    desk.cases.put(replace(ended, matter=ended.matter.end(court + timedelta(days=2), "отказ 1")))
+    pay_all(stage, 1)
+    pay_all(stage, 1, period=FEBRUARY)
     stage.settle()
-    stage.office.register.set_residents("1", date(2026, 1, 1), 4)
-    (case_item,) = [disputed(stage, Service.CAPITAL_REPAIR)]
-    assert (case_item.result or {})["bills"] == 2
-    (case,) = stage.office.cases().of_accounts()["1"]
-    item = done(
-        stage, stage.ask("decide", DisputeDecision(case.id, upheld=True, on=date(2026, 3, 1), act="decision 9"))
-    )
-    correction = stage.inbox.get(int(str((item.result or {})["correction"])))
-    assert correction is not None
-    done(stage, correction)
-    check_totals(stage)
-    pay_all_leaves(stage)
-    assert sum(d.open_kopecks for d in book_of(stage, "1").debts) == 0
-    check_books(stage)
+    back = desk.standing("1", WATER, court + timedelta(days=5))
+    assert (back.debt.overdue_kopecks, back.planned.step) == (0, Step.RESUMPTION)
+    desk.take("1", WATER, Step.RESUMPTION, entry(court + timedelta(days=5), "акт 6"))
+    assert [s for s in desk.standings(court + timedelta(days=6)) if s.account == "1"] == []
 
-
-def pay_all_leaves(stage: Stage) -> None:
-    for index, leaf in enumerate(book_of(stage, "1").leaves):
-        if leaf.stored.kind is not BillKind.CREDIT_NOTE and stage.view(leaf.key).open_kopecks:
-            done(stage, stage.ask(f"leaf {index}", AgentPayment(leaf.key, ALL)))
-
-
-def test_what_is_disputed_already_or_was_never_billed_is_refused_by_name(stage: Stage) -> None:
-    billed(stage, 1)
-    disputed(stage)
-    request = DisputeRequest("1", JANUARY, Service.SEWAGE, date(2026, 2, 21), "again", "claim 8")
-    (twice,) = stage.work(stage.ask("twice", request))
-    assert "dispute 1 is open on it; decide that one first" in (twice.reason or "")
-    (gas,) = stage.work(stage.ask("gas", DisputeRequest("1", JANUARY, Service.GAS, date(2026, 2, 21), "", "claim 9")))
-    assert "no line of its bills is for that" in (gas.reason or "")
-
-
-def test_penalties_are_charged_on_a_note_of_their_own_once_and_paid_last(stage: Stage) -> None:
-    billed(stage, 1)
-    pay_all(stage, 1, maximum=10_000)
-    stage.settle()
-    heat = stage.suppliers["heat"]
-    (due,) = {debt.due for debt in book_of(stage, "1").debts}
-    at = due + timedelta(days=120)
-    owed = sum(o.table.amount_kopecks for o in late(stage, "1", at) if o.debt.supplier == heat)
-    principal = {debt.leaf: debt.open_kopecks for debt in book_of(stage, "1").principal}
-    item = done(stage, stage.ask("penalty", PenaltyRequest(heat, JANUARY, at, "demand 3")))
-    assert (item.result or {})["charged_kopecks"] == owed > 0
-    (note,) = notes_of(stage, "1", BillKind.DEBIT_NOTE)
-    document = json.loads(note.document or b"")
-    assert document["purpose"] == "penalty"
-    for line in document["lines"]:
-        assert sum(part["amount_kopecks"] for part in line["parts"]) == line["amount_kopecks"]
-    book = book_of(stage, "1")
-    assert {debt.leaf: debt.open_kopecks for debt in book.principal} == principal
-    assert sum(entry.amount_kopecks for entry in book.penalty_entries) == owed
-    assert sum(row.of(Move.CHARGED) for row in stage.office.debts().statement(book, at)) == sum(
-        entry.charged_kopecks for entry in stage.view(book.leaves[0].key).lines
-    )
-    again = done(stage, stage.ask("penalty again", PenaltyRequest(heat, JANUARY, at, "demand 4")))
-    assert (again.result or {})["bills"] == 0
-    rest = sum(debt.open_kopecks for debt in book.principal)
-    done(stage, stage.ask("sum", AccountPayment("1", rest + 1)))
-    assert stage.view(note.key).open_kopecks == owed - 1
-    check_totals(stage)
-    check_books(stage)
-
-
-def test_an_agreement_stops_penalties_until_it_is_breached(stage: Stage) -> None:
-    billed(stage, 1)
-    book = book_of(stage, "1")
-    (due,) = {debt.due for debt in book.debts}
-    total = sum(debt.open_kopecks for debt in book.debts)
-    half, first = total // 2, due + timedelta(days=30)
-    schedule = (Instalment(first, half), Instalment(first + timedelta(days=30), total - half))
-    too_much = InstalmentRequest("1", due, (JANUARY,), (Instalment(first, total + 1),), "agreement 1")
-    (refused,) = stage.work(stage.ask("too much", too_much))
-    assert f"the schedule is for {total + 1} kopecks, and {total} are owed" in (refused.reason or "")
-    item = done(stage, stage.ask("sign", InstalmentRequest("1", due, (JANUARY,), schedule, "agreement 2")))
-    assert sum(o.table.amount_kopecks for o in late(stage, "1", first)) == 0
-    after = late(stage, "1", first + timedelta(days=100))
-    assert all([row.days for row in o.table.rows][:2] == [30, 30] for o in after)  # the pause, then the days of grace
-    assert all(o.table.rows[0].pause is not None for o in after)
-    case = int(str((item.result or {})["case"]))
-    done(stage, stage.ask("end", InstalmentEnd(case, due + timedelta(days=5), "letter 1")))
-    assert all(o.table.rows[0].days == 5 for o in late(stage, "1", first + timedelta(days=100)))
-
-
-def test_cases_are_sealed_and_told_no_more_once_the_key_is_destroyed(stage: Stage) -> None:
-    billed(stage, 1)
-    disputed(stage)
-    account = stage.office.register.account("1")
+    # Nothing of it can be read without the account's key.
     with stage.office.engine.connect() as connection:
-        (row,) = connection.execute(debt_cases.select())
-    assert b"pipe" not in bytes(row.sealed)
-    stage.town.keys.destroy(account.key_id, at=0, act="erasure 1")
-    assert stage.office.cases().of_accounts() == {}
+        rows = connection.execute(select(debt_journal)).all()
+    assert len(rows) == 5
+    assert not any("РПО".encode() in bytes(row.sealed) or b"cold" in bytes(row.sealed) for row in rows)
+    stage.office.keyring.destroy(key)
+    assert desk.journal.of("1") == ()
+    with pytest.raises(KeyDestroyed):
+        desk.journal.add("1", entry(court))
+
+
+def _any_request() -> object:
+    from billing.requests import RunRequest
+
+    return RunRequest(JANUARY, ("1",))
+
+
+def test_a_dispute_takes_its_line_out_of_the_debt(stage: Stage) -> None:
+    billed(stage, 1)
+    desk = desk_of(stage)
+    late = desk.books.rules.due_date(JANUARY, desk.books.of_account("1").leaves[-1].presented) + timedelta(days=40)
+    before = desk.standing("1", Service.HEATING, late).debt
+    item = stage.ask("dispute stands in for a request", _any_request())
+    dispute = Dispute(JANUARY, Service.HEATING, before.supplier, late, "холодно", "заявление 1")
+    desk.cases.add(item.id, "1", desk.register.account("1").key_id, dispute)
+    after = desk.standing("1", Service.HEATING, late + timedelta(days=1)).debt
+    assert (after.overdue_kopecks, after.disputed_kopecks) == (0, before.overdue_kopecks)

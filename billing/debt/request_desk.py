@@ -49,7 +49,7 @@ class NotOpen(ValueError):
         self.case, self.reason, self.remedy = case, reason, remedy
 
 
-class DebtDesk(Desk):
+class DebtRequestDesk(Desk):
     """Debts' requests. Runs of notes that begin here are followed by the desk of runs."""
 
     def __init__(self, office: Office) -> None:
