@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from billing.requests import AgentPayment, GrantItem, GrantsRequest, Prepayment, RunRequest
+from billing.requests import AgentPayment, Prepayment, RunRequest
 from billing.tariffs import demo_documents
 from contracts.wire.calls import encode_mint, encode_set_supplier_active
-from contracts.wire.ids import Hash, Period, Service, SupplierId
+from contracts.wire.ids import Hash, Period, SupplierId
 from contracts.wire.keccak import keccak
 from scripts.cli.console import Steps
-from scripts.town import stories
+from scripts.town import stories, welfare
 from scripts.town.feed import DAYS_A_BATCH, Feed, concentrator_spec, stop_concentrators
 from scripts.town.plan import Habit
 from scripts.town.register import open_books
@@ -24,8 +24,6 @@ from scripts.town.stage import Stage
 AGENT_FLOAT_KOPECKS = 5_000_000
 """What the bank mints to the agent and the welfare body for each account and month: more than a bill."""
 PREPAID_KOPECKS = 50_000
-GRANT_SHARE_PERCENT = 40
-GRANT_VALID_S = 180 * 86_400
 FIRST_SERVICES = ("oracle", "ledger", "holder")
 LATER_SERVICES = ("billing", "api")
 SERVICES = (*FIRST_SERVICES, *LATER_SERVICES)
@@ -126,20 +124,10 @@ class Play:
 
     def grant(self, period: Period) -> None:
         """The welfare body decides, posts its batch from its own wallet, and the collector applies it."""
-        stage = self._stage
         flats = [flat for flat in self._town.flats if flat.benefit]
-        expires_at = self._town.starts_at + GRANT_VALID_S
-        bills = stage.bills(period)
-        grants = []
-        for flat in flats:
-            bill = bills[flat.account]
-            service = Service.HEATING if stage.charged_for(bill, Service.HEATING) else Service.CAPITAL_REPAIR
-            most = stage.charged_for(bill, service) * GRANT_SHARE_PERCENT // 100
-            decision = f"decision {flat.account} of the demo town"
-            grants.append(GrantItem(flat.account, period, service, most, expires_at, decision))
-        with self._steps.step("grants", f"granting benefits on {period}", len(grants)):
-            request = GrantsRequest(f"benefits for {period}", tuple(grants))
-            stage.finish([stage.ask(f"grants {period}", request)], f"the benefits on {period}")
+        with self._steps.step("grants", f"granting benefits on {period}", len(flats)):
+            welfare.decide(self._stage, flats)
+            self._stage.finish(welfare.grant(self._stage, period), f"the benefits on {period}")
 
     def pay(self, period: Period, suspended: bool) -> None:
         """Residents pay as they are used to; in the first month one supplier is suspended for a while."""

@@ -10,11 +10,12 @@ from billing.domain.household import Household
 from billing.domain.readings import MeterBinding, MeterKind
 from contracts.wire.ids import MeterId
 from contracts.wire.leaf import RegisterReading
+from scripts.town import welfare
 from scripts.town.plan import ZONE, Flat, House, MeterPlan, Town, midnight
 from scripts.town.readings import house_days
 
-AREAS = ("krasnoyarsk", "moscow", "amur", "russia")
-"""Whose published tariffs the town borrows: the first area that has one."""
+AREAS = (welfare.AREA, "krasnoyarsk", "moscow", "amur", "russia")
+"""The town's own area, and those whose published tariffs it borrows: the first that has one."""
 PROFILE_REGISTER = 0
 _ZONES = {1: "day", 2: "night"}
 

@@ -73,7 +73,7 @@ def _told(town: Town) -> list[tuple[Flat, str]]:
     ]
     stories: tuple[tuple[str, Callable[[Flat], bool]], ...] = (
         ("обычная квартира, платит через агента", lambda f: f.habit is Habit.AGENT and f.metered and not f.benefit),
-        ("льгота на отопление", lambda f: f.benefit),
+        ("льгота: мера поддержки по категории", lambda f: f.benefit),
         ("начислили лишнее, исправили и вернули", lambda f: f.overcharged),
         ("не платит", lambda f: f.habit is Habit.DEBTOR),
         ("платит вперёд", lambda f: f.habit is Habit.PREPAYER),
