@@ -6,12 +6,16 @@ Sums are the ledger's to tell; here is what billing alone knows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine
 
 from billing.accounts import Account, Accounts
+from billing.as_seen import Seen, as_seen
 from billing.domain.household import House
+from billing.explanation import explain_bill
 from billing.inbox import Inbox
 from billing.office import open_inbox
 from billing.run import Run, Runs, RunStage
@@ -20,6 +24,7 @@ from contracts.client.deployments import Deployment
 from contracts.client.files import FileStore
 from contracts.client.keyring import KeyRing
 from contracts.wire.ids import BillKey, Hash, RunId
+from ledger.queries import Ledger
 
 
 class BillingRead:
@@ -74,6 +79,16 @@ class BillingRead:
         """A bill's document, the very bytes that its commitment holds; None where it was erased."""
         stored = self._runs.bill(bill)
         return None if stored is None else stored.document or None
+
+    def explanation_of(self, bill: BillKey) -> dict[str, Any] | None:
+        """A bill's working, line by line, out of its document; None where it was erased, or was never there."""
+        document = self.document_of(bill)
+        return None if document is None else explain_bill(bill, document)
+
+    def as_seen(self, bill: BillKey, day: date, ledger: Ledger) -> Seen:
+        """What was known of a bill by the end of a local day: the revision in force, what had moved, which notes there
+        were. Raises NeverPosted."""
+        return as_seen(bill, day, self._runs, self._accounts, ledger)
 
     # --- runs ---
 

@@ -52,13 +52,14 @@ def heating_by_house_meter(area_m2: Fraction, house_volume: Fraction, house_area
     return kopecks(area_m2 * house_volume / house_area_m2 * rate)
 
 
-def waste_by_area(area_m2: Fraction, norm: Fraction, rate: Fraction) -> int:
-    """Solid waste by area: P = S · N · T, kopecks; the norm in m³ per m² a month."""
-    return kopecks(area_m2 * norm * rate)
+def by_base_norm(base: Fraction, norm: Fraction, rate: Fraction) -> int:
+    """P = S · N · T or P = n · N · T, kopecks: solid waste (ф. 9(1), 9(2)), gas for heating; the norm in m³ a month per
+    m² of area or per person."""
+    return kopecks(base * norm * rate)
 
 
-def capital_repair(area_m2: Fraction, rate: Fraction) -> int:
-    """Capital repair: P = S · rate, kopecks (ЖК, ст. 169)."""
+def per_area(area_m2: Fraction, rate: Fraction) -> int:
+    """P = S · T, kopecks: capital repair (ЖК РФ, ст. 169), housing services (ст. 156)."""
     return kopecks(area_m2 * rate)
 
 

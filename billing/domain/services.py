@@ -9,8 +9,11 @@ from billing.domain.by_area import capital_repair, solid_waste
 from billing.domain.charge import ChargedLine
 from billing.domain.common import with_common_needs
 from billing.domain.electricity import electricity
+from billing.domain.gas import gas
 from billing.domain.heating import heating
 from billing.domain.household import AccountMonth
+from billing.domain.housing import housing
+from billing.domain.recalculations import recalculated
 from billing.domain.water import cold_water, sewage
 from contracts.wire.ids import Service
 
@@ -21,13 +24,16 @@ RULES: dict[Service, Rule] = {
     Service.HOT_WATER: hot_water,
     Service.SEWAGE: sewage,
     Service.ELECTRICITY: electricity,
+    Service.GAS: gas,
     Service.HEATING: heating,
     Service.SOLID_WASTE: solid_waste,
     Service.CAPITAL_REPAIR: capital_repair,
+    Service.HOUSING: housing,
 }
 
 
 def charge_account(month: AccountMonth) -> list[ChargedLine]:
     """All lines of an account for a period, in the order of the services; services without a supplier give none."""
     lines = [rule(month) for service, rule in RULES.items() if service in month.suppliers]
-    return with_common_needs(month, [line for line in lines if line is not None])
+    shared = with_common_needs(month, [line for line in lines if line is not None])
+    return [recalculated(month, line) for line in shared]

@@ -98,7 +98,10 @@ class Stage:
             self.office.register.add_house(HOUSE)
             for service in services:
                 self.office.register.set_supplier(HOUSE.code, service, self.suppliers[name], OPENED)
+        billed = {service.name.lower() for services in SUPPLIERS.values() for service in services}
         for document in demo_documents():
+            if document["service"] not in billed or document["area"] not in HOUSE.areas:
+                continue
             name_of = self.office.tariffs.add(document)
             self.town.send("operator", "TariffBook", self.office.tariffs.publish_call(name_of))
         flats = [

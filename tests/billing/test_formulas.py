@@ -74,14 +74,14 @@ def test_solid_waste_oracle_t4() -> None:
     assert len(sums) == len(results) == 2
     for product, result in zip(sums, results, strict=True):
         area, norm, rate = (exact(number) for number in product.split("*"))
-        assert formulas.waste_by_area(area, norm, rate) == roubles(result)
+        assert formulas.by_base_norm(area, norm, rate) == roubles(result)
 
 
 def test_capital_repair_oracle_t11() -> None:
     row = oracle("T11")
     area, rate = re.search(r"(\d+) m2.* ([\d.]+) rub/m2", row["in"]).groups()  # type: ignore[union-attr]
     charge = re.search(r"charge ([\d.]+)", row["check"]).group(1)  # type: ignore[union-attr]
-    assert formulas.capital_repair(exact(area), exact(rate)) == roubles(charge)
+    assert formulas.per_area(exact(area), exact(rate)) == roubles(charge)
 
 
 def test_social_norm_oracle_t3() -> None:
