@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine
 
 from billing.accounts import Account, Accounts
 from billing.as_seen import Seen, as_seen
 from billing.domain.household import House
-from billing.explanation import explain_bill
 from billing.inbox import Inbox
 from billing.office import open_inbox
 from billing.run import Run, Runs, RunStage
@@ -39,7 +37,9 @@ class BillingRead:
     def open(cls, home: Path) -> BillingRead:
         """The read door of a running town."""
         engine = open_database(database_url(home))
-        return cls(engine, KeyRing(home / "keyring.db"), FileStore(home / "billing" / "files"))
+        return cls(
+            engine, KeyRing(home / "keyring.db"), FileStore(home / "billing" / "files")
+        )
 
     # --- accounts ---
 
@@ -67,7 +67,9 @@ class BillingRead:
     def bills_of(self, account: str) -> Sequence[BillKey]:
         """Keys of an account's bills and notes in active runs, the oldest first."""
         return [
-            key for key, _, run in self._runs.of_account(account) if key is not None and run.stage is RunStage.ACTIVE
+            key
+            for key, _, run in self._runs.of_account(account)
+            if key is not None and run.stage is RunStage.ACTIVE
         ]
 
     def account_of(self, bill: BillKey) -> str | None:
@@ -79,11 +81,6 @@ class BillingRead:
         """A bill's document, the very bytes that its commitment holds; None where it was erased."""
         stored = self._runs.bill(bill)
         return None if stored is None else stored.document or None
-
-    def explanation_of(self, bill: BillKey) -> dict[str, Any] | None:
-        """A bill's working, line by line, out of its document; None where it was erased, or was never there."""
-        document = self.document_of(bill)
-        return None if document is None else explain_bill(bill, document)
 
     def as_seen(self, bill: BillKey, day: date, ledger: Ledger) -> Seen:
         """What was known of a bill by the end of a local day: the revision in force, what had moved, which notes there
@@ -107,4 +104,6 @@ class BillingRead:
 
 def inbox_of(home: Path) -> Inbox:
     """The inbox of a running town, for whoever puts requests in from another process."""
-    return open_inbox(open_database(database_url(home)), Deployment.load(home / "deployment.json"))
+    return open_inbox(
+        open_database(database_url(home)), Deployment.load(home / "deployment.json")
+    )

@@ -219,6 +219,13 @@ class Ledger:
         with self._read() as (connection, height):
             return _bills.read_bills(connection, height, keys, self._keys)
 
+    def bills_at(self, keys: Sequence[BillKey], moment: int) -> list[BillView]:
+        """Bills as they were known at a moment, seconds UTC: what had moved by then, and which notes there were. Bills
+        posted later are left out."""
+        with self._read() as (connection, height):
+            upto = _bills.block_at(connection, moment)
+            return _bills.read_bills(connection, height, keys, self._keys, upto)
+
     def bills_of_run(self, run: RunId) -> list[BillView]:
         """All bills of a run, by index."""
         with self._read() as (connection, height):

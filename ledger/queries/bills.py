@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, func, select, true, tuple_
 
 from contracts.client.keyring import UnknownKey
 from contracts.wire.ids import Address, BillId, BillKey, BillState, Hash, KeyId, Period, RunId, SourceId, SupplierId
@@ -22,6 +22,7 @@ from ledger.models import (
     bill_states,
     bills,
     closed_leaves,
+    event_blocks,
     ingested,
     movements,
     run_heads,
@@ -37,15 +38,17 @@ _SETTLED = BillState.PAID, BillState.SUPERSEDED
 Movements = dict[tuple[BillKey, int], dict[MovementKind, int]]
 
 
-def read_runs(connection: Connection, height: int, *where: ColumnElement[bool]) -> list[RunView]:
-    """Runs in the order they were proposed."""
-    found = connection.execute(select(runs).where(*where).order_by(runs.c.run)).all()
+def read_runs(
+    connection: Connection, height: int, *where: ColumnElement[bool], upto: int | None = None
+) -> list[RunView]:
+    """Runs in the order they were proposed, as the blocks up to ``upto`` leave them; by all blocks without it."""
+    found = connection.execute(select(runs).where(*where, _until(runs, upto)).order_by(runs.c.run)).all()
     if not found:
         return []
     numbers = [row.run for row in found]
     suppliers = _by_run(connection, run_suppliers, numbers)
     heads = _by_run(connection, run_heads, numbers)
-    outcomes = {r.run: r.outcome for r in connection.execute(select(run_outcomes))}
+    outcomes = {r.run: r.outcome for r in connection.execute(select(run_outcomes).where(_until(run_outcomes, upto)))}
     i = ingested.c
     indexed = {(r.block_number, r.log_index) for r in connection.execute(select(ingested).where(i.kind == "bills"))}
     return [
@@ -74,30 +77,38 @@ def read_runs(connection: Connection, height: int, *where: ColumnElement[bool]) 
     ]
 
 
-def read_bills(connection: Connection, height: int, keys: Sequence[BillKey], ring: Keys | None) -> list[BillView]:
-    """Bills by key, in the order of ``keys``; those that no indexed run holds are left out."""
+def read_bills(
+    connection: Connection, height: int, keys: Sequence[BillKey], ring: Keys | None, upto: int | None = None
+) -> list[BillView]:
+    """Bills by key, in the order of ``keys``, as the blocks up to ``upto`` leave them (all blocks without it); those
+    that no indexed run holds are left out."""
     found: dict[BillKey, BillView] = {}
     for start in range(0, len(keys), _CHUNK):
         chunk = keys[start : start + _CHUNK]
-        for view in _read_chunk(connection, height, chunk, ring):
+        for view in _read_chunk(connection, height, chunk, ring, upto):
             found[view.key] = view
     return [found[key] for key in keys if key in found]
 
 
-def _read_chunk(connection: Connection, height: int, keys: Sequence[BillKey], ring: Keys | None) -> Iterator[BillView]:
-    rows = connection.execute(select(bills).where(_among(bills, keys))).all()
+def _read_chunk(
+    connection: Connection, height: int, keys: Sequence[BillKey], ring: Keys | None, upto: int | None
+) -> Iterator[BillView]:
+    rows = connection.execute(select(bills).where(_among(bills, keys), _until(bills, upto))).all()
     if not rows:
         return
     lines: defaultdict[BillKey, list[SqlRow]] = defaultdict(list)
     for row in connection.execute(select(bill_lines).where(_among(bill_lines, keys)).order_by(bill_lines.c.line)):
         lines[_key(row)].append(row)
-    moved, last_block = _movements(connection, keys)
-    states = _states(connection, keys, last_block)
-    run_views = {run.run: run for run in read_runs(connection, height, runs.c.run.in_({key.run for key in keys}))}
+    moved, last_block = _movements(connection, keys, upto)
+    states = _states(connection, keys, last_block, upto)
+    of_keys = runs.c.run.in_({key.run for key in keys})
+    run_views = {run.run: run for run in read_runs(connection, height, of_keys, upto=upto)}
     originals = [key.number for key in keys]
     notes: defaultdict[int, list[BillKey]] = defaultdict(list)
     for row in connection.execute(
-        select(bills.c.run, bills.c.bill_index, bills.c.original).where(bills.c.original.in_(originals))
+        select(bills.c.run, bills.c.bill_index, bills.c.original).where(
+            bills.c.original.in_(originals), _until(bills, upto)
+        )
     ):
         notes[row.original].append(_key(row))
     closed = _closed(connection, rows)
@@ -161,7 +172,9 @@ def _line(line: SqlRow, moved: dict[MovementKind, int], kind: BillKind, state: B
     return LineView(line.line, supplier, charged, paid, granted, netted, written_off, refunded, open_kopecks)
 
 
-def _movements(connection: Connection, keys: Sequence[BillKey]) -> tuple[Movements, dict[BillKey, int]]:
+def _movements(
+    connection: Connection, keys: Sequence[BillKey], upto: int | None
+) -> tuple[Movements, dict[BillKey, int]]:
     """Kopecks by bill, line and kind; and the last block in which something moved on each bill."""
     m = movements.c
     moved: Movements = defaultdict(dict)
@@ -175,7 +188,7 @@ def _movements(connection: Connection, keys: Sequence[BillKey]) -> tuple[Movemen
             func.sum(m.amount_kopecks).label("amount"),
             func.max(m.block_number).label("block"),
         )
-        .where(_among(movements, keys))
+        .where(_among(movements, keys), _until(movements, upto))
         .group_by(m.run, m.bill_index, m.line, m.kind)
     ):
         key = _key(row)
@@ -185,7 +198,7 @@ def _movements(connection: Connection, keys: Sequence[BillKey]) -> tuple[Movemen
 
 
 def _states(
-    connection: Connection, keys: Sequence[BillKey], last: dict[BillKey, int]
+    connection: Connection, keys: Sequence[BillKey], last: dict[BillKey, int], upto: int | None
 ) -> dict[BillKey, tuple[BillState, RunId | None]]:
     s = bill_states.c
     found: dict[BillKey, tuple[BillState, RunId | None]] = {}
@@ -197,7 +210,7 @@ def _states(
             func.max(s.by_run).label("by_run"),
             func.max(s.block_number).label("block"),
         )
-        .where(_among(bill_states, keys))
+        .where(_among(bill_states, keys), _until(bill_states, upto))
         .group_by(s.run, s.bill_index)
     ):
         key = _key(row)
@@ -231,6 +244,17 @@ def _opened(row: SqlRow, ring: Keys | None) -> bytes | None:
 
 def _among(table: Table, keys: Sequence[BillKey]) -> ColumnElement[bool]:
     return tuple_(table.c.run, table.c.bill_index).in_([(int(key.run), key.index) for key in keys])
+
+
+def _until(table: Table, upto: int | None) -> ColumnElement[bool]:
+    return true() if upto is None else table.c.block_number <= upto
+
+
+def block_at(connection: Connection, moment: int) -> int:
+    """The last block with an event of ours that was made by a moment, seconds UTC; -1 where there is none."""
+    query = select(func.max(event_blocks.c.block_number)).where(event_blocks.c.timestamp <= moment)
+    found = connection.execute(query).scalar()
+    return -1 if found is None else int(found)
 
 
 def _key(row: SqlRow) -> BillKey:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from ledger.queries.views import BillView
 from scripts.cli.books import Books, open_town
 from scripts.cli.console import out, show, show_json
 from scripts.cli.options import HomeOption, JsonOption
+from scripts.cli.seen import show_seen
 from scripts.home import DEFAULT_HOME
 
 group = typer.Typer(help="Billing runs, corrections and bills.", no_args_is_help=True)
@@ -23,7 +25,9 @@ class NoSuchBill(LookupError):
     """The ledger has no such bill."""
 
     def __init__(self, key: BillKey) -> None:
-        super().__init__(f"no bill {key} in the ledger; `kopeck bill list MONTH` names those there are")
+        super().__init__(
+            f"no bill {key} in the ledger; `kopeck bill list MONTH` names those there are"
+        )
 
 
 @group.command("correct")
@@ -37,7 +41,9 @@ def correct(
     period = Period.parse(month)
     request = CorrectionRequest(period, tuple(accounts), act)
     item = open_town(home).inbox.put(f"kopeck bill correct {period} {act}", request)
-    out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")
+    out.print(
+        f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends"
+    )
 
 
 @group.command("runs")
@@ -59,23 +65,38 @@ def runs(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
 
 
 @group.command("list")
-def list_bills(month: MonthArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+def list_bills(
+    month: MonthArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False
+) -> None:
     """Lists a month's bills and notes."""
     town = open_town(home)
     period = Period.parse(month)
-    rows = [_summary(view) for run in town.ledger.runs(period) for view in town.ledger.bills_of_run(run.run)]
+    rows = [
+        _summary(view)
+        for run in town.ledger.runs(period)
+        for view in town.ledger.bills_of_run(run.run)
+    ]
     show(rows, as_json, f"bills of {period}")
 
 
 @group.command("show")
 def show_bill(
     bill: Annotated[str, typer.Argument(help="RUN-INDEX, e.g. 1-17.")],
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            help="As it was known by the end of this day.", formats=["%Y-%m-%d"]
+        ),
+    ] = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Shows a bill: its lines, what moved on each, every receipt."""
+    """Shows a bill: its lines, what moved on each, every receipt; or what was known of it on a day."""
     town = open_town(home)
     key = BillKey.parse(bill)
+    if at is not None:
+        show_seen(town, key, at.date(), as_json)
+        return
     view = town.ledger.bill(key)
     if view is None:
         raise NoSuchBill(key)
@@ -96,7 +117,14 @@ def show_bill(
     receipts = _receipts(town, key)
     if as_json:
         document = json.loads(view.document) if view.document else None
-        show_json({**_summary(view), "lines": lines, "receipts": receipts, "document": document})
+        show_json(
+            {
+                **_summary(view),
+                "lines": lines,
+                "receipts": receipts,
+                "document": document,
+            }
+        )
         return
     show(lines, False, f"bill {key}: {view.state.name.lower()}, {view.period}")
     show(receipts, False, "where every kopeck went")
