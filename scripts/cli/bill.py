@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from billing.read import BillingRead
 from billing.requests import CorrectionRequest
 from contracts.wire.ids import BillKey, Period
 from ledger.queries.views import BillView
@@ -25,9 +26,7 @@ class NoSuchBill(LookupError):
     """The ledger has no such bill."""
 
     def __init__(self, key: BillKey) -> None:
-        super().__init__(
-            f"no bill {key} in the ledger; `kopeck bill list MONTH` names those there are"
-        )
+        super().__init__(f"no bill {key} in the ledger; `kopeck bill list MONTH` names those there are")
 
 
 @group.command("correct")
@@ -41,9 +40,7 @@ def correct(
     period = Period.parse(month)
     request = CorrectionRequest(period, tuple(accounts), act)
     item = open_town(home).inbox.put(f"kopeck bill correct {period} {act}", request)
-    out.print(
-        f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends"
-    )
+    out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")
 
 
 @group.command("runs")
@@ -65,17 +62,11 @@ def runs(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
 
 
 @group.command("list")
-def list_bills(
-    month: MonthArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False
-) -> None:
+def list_bills(month: MonthArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Lists a month's bills and notes."""
     town = open_town(home)
     period = Period.parse(month)
-    rows = [
-        _summary(view)
-        for run in town.ledger.runs(period)
-        for view in town.ledger.bills_of_run(run.run)
-    ]
+    rows = [_summary(view) for run in town.ledger.runs(period) for view in town.ledger.bills_of_run(run.run)]
     show(rows, as_json, f"bills of {period}")
 
 
@@ -83,10 +74,7 @@ def list_bills(
 def show_bill(
     bill: Annotated[str, typer.Argument(help="RUN-INDEX, e.g. 1-17.")],
     at: Annotated[
-        datetime | None,
-        typer.Option(
-            help="As it was known by the end of this day.", formats=["%Y-%m-%d"]
-        ),
+        datetime | None, typer.Option(help="As it was known by the end of this day.", formats=["%Y-%m-%d"])
     ] = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
@@ -117,17 +105,40 @@ def show_bill(
     receipts = _receipts(town, key)
     if as_json:
         document = json.loads(view.document) if view.document else None
-        show_json(
-            {
-                **_summary(view),
-                "lines": lines,
-                "receipts": receipts,
-                "document": document,
-            }
-        )
+        show_json({**_summary(view), "lines": lines, "receipts": receipts, "document": document})
         return
     show(lines, False, f"bill {key}: {view.state.name.lower()}, {view.period}")
     show(receipts, False, "where every kopeck went")
+
+
+@group.command("explain")
+def explain(
+    bill: Annotated[str, typer.Argument(help="RUN-INDEX, e.g. 1-17.")],
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Shows how each line was worked out: formula, act, inputs, rounding. The JSON is enough to do it again."""
+    town = open_town(home)
+    key = BillKey.parse(bill)
+    found = BillingRead.open(town.home.root).explanation_of(key)
+    if found is None:
+        raise NoSuchBill(key)
+    if as_json:
+        show_json(found)
+        return
+    for line in found["lines"]:
+        rows = [
+            {
+                "formula": part["formula"],
+                "inputs": ", ".join(f"{given['symbol']}={given['value']} {given['unit']}" for given in part["inputs"]),
+                "days": f"{part['from']}…{part['to']}",
+                "kopecks": part["amount_kopecks"],
+                "kind": part["kind"],
+                "act": part["act"],
+            }
+            for part in line["parts"]
+        ]
+        show(rows, False, f"{line['service']}, {line['method']}: {line['amount_kopecks']} kopecks")
 
 
 def _summary(view: BillView) -> dict[str, object]:

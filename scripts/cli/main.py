@@ -8,7 +8,24 @@ import structlog
 import typer
 from typer._click.exceptions import ClickException
 
-from scripts.cli import bench, bill, bill_runs, demo, erase, fsck, oracle, outlook, pay, statement, subsidy, tariff, up
+from scripts.cli import (
+    bench,
+    bill,
+    bill_runs,
+    debt,
+    demo,
+    erase,
+    event,
+    fsck,
+    house,
+    oracle,
+    outlook,
+    pay,
+    statement,
+    subsidy,
+    tariff,
+    up,
+)
 from scripts.cli.console import fail
 
 cli = typer.Typer(
@@ -25,9 +42,12 @@ cli.add_typer(oracle.group, name="oracle")
 bill_runs.add_to(bill.group)
 cli.add_typer(bill.group, name="bill")
 cli.add_typer(tariff.group, name="tariff")
+cli.add_typer(event.group, name="event")
+cli.add_typer(house.group, name="house")
 cli.add_typer(pay.group, name="pay")
 cli.add_typer(subsidy.group, name="subsidy")
 cli.add_typer(outlook.group, name="outlook")
+cli.add_typer(debt.group, name="debt")
 cli.command("statement")(statement.statement)
 cli.command("fsck")(fsck.fsck)
 cli.command("erase")(erase.erase)
