@@ -17,7 +17,7 @@ from billing.domain.readings import MeterBinding, MeterKind, MeterMonth, Profile
 from billing.domain.tariff import TariffSet
 from billing.domain.usage import DAY_S, Method, PastMonth
 from billing.events import EventBook
-from billing.run import usage_place
+from billing.leaves import usage_place
 from billing.schema import runs, usage
 from billing.store import load
 from contracts.client.keyring import KeyRing

@@ -8,27 +8,33 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, tuple_, update
 
 from billing.documents import ENGINE_HASH, Draft
-from billing.domain.charge import ChargedLine
+from billing.leaves import Claims, Leaf, insert_leaves, leaf_of
 from billing.schema import bills, credits, runs, usage
 from billing.store import dump, load
 from contracts.client.keyring import KeyRing
-from contracts.wire.ids import BillKey, Hash, KeyId, Period, RunId, SourceId, SupplierId
-from contracts.wire.leaf import BillKind, SupplierLine, encode_supplier_line
+from contracts.wire.ids import NO_HASH, BillKey, Hash, KeyId, Period, RunId, SourceId, SupplierId
+from contracts.wire.leaf import BillKind, SupplierLine
 from contracts.wire.merkle import Tree, leaf_hash
-from contracts.wire.sealed import seal, unseal
+from contracts.wire.sealed import unseal
 from contracts.wire.structs import Proposal, SupplierTotal, UsedHead, supersession_hash
+
+LEAVES_AT_ONCE = 5_000
+"""Leaves that go into the books in one transaction."""
 
 
 class RunStage(StrEnum):
-    """Where a run stands in our own books. A WAITING run is not posted until another hand approves it."""
+    """Where a run stands in our own books. One is WRITING while its leaves go in, many transactions for many; left so
+    by a crash it is dropped. A WAITING run is not posted until another hand approves it."""
 
+    WRITING = "writing"
     WAITING = "waiting"
     PREPARED = "prepared"
     PROPOSED = "proposed"
@@ -103,35 +109,36 @@ class Runs:
 
     def add(self, basis: Basis, drafts: Sequence[Draft], stage: RunStage = RunStage.PREPARED) -> int:
         """Stores a run with all its leaves; its number in our own books."""
-        ordered = sorted(drafts, key=lambda draft: draft.commit)
-        tree = Tree.of([leaf_hash(draft.blob) for draft in ordered])
-        proposal = Proposal(
-            basis.period,
-            len(ordered),
-            tree.root,
-            basis.tariff_version,
-            ENGINE_HASH,
-            supersession_hash(basis.superseded),
-            supplier_totals(ordered),
-            basis.heads,
-        )
+        return self.write(basis, sorted(map(leaf_of, drafts), key=lambda leaf: leaf.commit), stage)
+
+    def write(self, basis: Basis, leaves: Iterable[Leaf], stage: RunStage = RunStage.PREPARED) -> int:
+        """The same for leaves that come in the order of their commitments, as many as may be: they go in by slices,
+        so that nobody else who writes waits for long. Raises ProofError where there is none."""
+        claims, slices = Claims(), _slices(leaves)
+        run, here = 0, next(slices, [])
+        try:
+            while here or not run:
+                following = next(slices, [])
+                with self._writes.begin() as connection:
+                    run = run or _insert_run(connection, basis)
+                    insert_leaves(connection, run, basis.period, claims.count, here)
+                    claims.take([leaf.blob for leaf in here])
+                    if not following:
+                        _claim(connection, run, _proposal_of(basis, claims), stage)
+                here = following
+        except BaseException:
+            self.drop_unfinished()
+            raise
+        return run
+
+    def drop_unfinished(self) -> None:
+        """Drops what a crash left of a run whose leaves were still going in: nothing of it was ever sent."""
         with self._writes.begin() as connection:
-            run = connection.execute(
-                insert(runs)
-                .values(
-                    item=basis.item,
-                    period=basis.period.number,
-                    kind=basis.kind,
-                    state=stage.value,
-                    root=tree.root,
-                    proposal=dump(_proposal_json(proposal)),
-                    superseded=dump([bill.number for bill in sorted(basis.superseded)]),
-                    problems=dump(dict(basis.problems)),
-                )
-                .returning(runs.c.id)
-            ).scalar_one()
-            _insert_leaves(connection, run, basis.period, ordered)
-        return int(run)
+            unfinished = connection.execute(select(runs.c.id).where(runs.c.state == RunStage.WRITING.value)).scalars()
+            for run in unfinished.all():
+                for table in (credits, usage, bills):
+                    connection.execute(delete(table).where(table.c.run == run))
+                connection.execute(delete(runs).where(runs.c.id == run))
 
     def set_stage(self, run: int, stage: RunStage, chain_run: RunId | None = None, reason: str | None = None) -> None:
         """Moves a run on."""
@@ -256,6 +263,12 @@ class Runs:
         return {account: last.get(account, 0) for account in accounts}
 
 
+def _slices(leaves: Iterable[Leaf]) -> Iterator[list[Leaf]]:
+    rest = iter(leaves)
+    while here := list(islice(rest, LEAVES_AT_ONCE)):
+        yield here
+
+
 def supplier_lines(leaves: Iterable[tuple[int, BillKind, Sequence[tuple[int, int]]]]) -> dict[int, list[SupplierLine]]:
     """Each supplier's own lines by index and line, out of (index, kind, (supplier, amount)…)."""
     out: defaultdict[int, list[SupplierLine]] = defaultdict(list)
@@ -265,68 +278,38 @@ def supplier_lines(leaves: Iterable[tuple[int, BillKind, Sequence[tuple[int, int
     return dict(out)
 
 
-def supplier_totals(ordered: Sequence[Draft]) -> tuple[SupplierTotal, ...]:
-    """What each supplier is claimed to be owed: root, count and total of its own lines, suppliers ascending."""
-    own = supplier_lines(
-        (index, draft.kind, [(int(line.supplier), line.amount_kopecks) for line in draft.lines])
-        for index, draft in enumerate(ordered)
-    )
-    return tuple(
-        SupplierTotal(
-            SupplierId(supplier),
-            len(lines),
-            sum(-x.amount_kopecks if x.kind is BillKind.CREDIT_NOTE else x.amount_kopecks for x in lines),
-            Tree.of([leaf_hash(encode_supplier_line(x)) for x in lines]).root,
-        )
-        for supplier, lines in sorted(own.items())
-    )
+def _insert_run(connection: Connection, basis: Basis) -> int:
+    empty = _proposal_of(basis, None)
+    values = {
+        "item": basis.item,
+        "period": basis.period.number,
+        "kind": basis.kind,
+        "state": RunStage.WRITING.value,
+        "root": empty.root,
+        "proposal": dump(_proposal_json(empty)),
+        "superseded": dump([bill.number for bill in sorted(basis.superseded)]),
+        "problems": dump(dict(basis.problems)),
+    }
+    return int(connection.execute(insert(runs).values(**values).returning(runs.c.id)).scalar_one())
 
 
-def _insert_leaves(connection: Connection, run: int, period: Period, ordered: Sequence[Draft]) -> None:
-    connection.execute(
-        insert(bills),
-        [
-            {
-                "run": run,
-                "bill_index": index,
-                "account": draft.account,
-                "period": draft.period.number,
-                "revision": draft.revision,
-                "kind": int(draft.kind),
-                "blob": draft.blob,
-                "key_id": draft.key_id,
-                "sealed": draft.sealed(leaf_hash(draft.blob)),
-                "original": None if draft.original is None else draft.original.number,
-            }
-            for index, draft in enumerate(ordered)
-        ],
+def _claim(connection: Connection, run: int, proposal: Proposal, stage: RunStage) -> None:
+    values = {"root": proposal.root, "proposal": dump(_proposal_json(proposal)), "state": stage.value}
+    connection.execute(update(runs).where(runs.c.id == run).values(**values))
+
+
+def _proposal_of(basis: Basis, claims: Claims | None) -> Proposal:
+    """What a run proposes; of nothing as yet without ``claims``."""
+    return Proposal(
+        basis.period,
+        0 if claims is None else claims.count,
+        NO_HASH if claims is None else claims.root,
+        basis.tariff_version,
+        ENGINE_HASH,
+        supersession_hash(basis.superseded),
+        () if claims is None else claims.suppliers(),
+        basis.heads,
     )
-    used = [
-        {
-            "run": run,
-            "account": draft.account,
-            "period": period.number,
-            "key_id": draft.key_id,
-            "sealed": seal_usage(draft, run),
-        }
-        for draft in ordered
-        if draft.charged
-    ]
-    if used:
-        connection.execute(insert(usage), used)
-    netted = [
-        {
-            "run": run,
-            "bill_index": index,
-            "line": credit.line,
-            "prepayment": credit.prepayment,
-            "amount": credit.amount_kopecks,
-        }
-        for index, draft in enumerate(ordered)
-        for credit in draft.credits
-    ]
-    if netted:
-        connection.execute(insert(credits), netted)
 
 
 def _run(row: Row[tuple[object, ...]]) -> Run:
@@ -342,23 +325,6 @@ def _run(row: Row[tuple[object, ...]]) -> Run:
         None if row.chain_run is None else RunId(row.chain_run),
         row.reason,
     )
-
-
-def seal_usage(draft: Draft, run: int) -> bytes:
-    """What each service of a draft was charged for, sealed for its place among the rows of usage."""
-    used = {str(int(line.service)): usage_value(line) for line in draft.charged}
-    return seal(draft.secret, usage_place(run, draft.account), dump(used).encode())
-
-
-def usage_value(line: ChargedLine) -> list[object]:
-    """What the months to come need of a line: how it was charged, for how much by zone, and what it is owed back."""
-    carried = [line.carried_kopecks] if line.carried_kopecks else []
-    return [line.method.value, dict(line.by_zone), dict(line.owed_back), *carried]
-
-
-def usage_place(run: int, account: str) -> bytes:
-    """What the seal of a row of usage is bound to."""
-    return f"usage/{run}/{account}".encode()
 
 
 def _bill(row: Row[tuple[object, ...]], secret: bytes | None) -> StoredBill:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, and_, create_engine, event, insert, update
 
 from billing.schema import SCHEMA
 from contracts.client.private import private_database
@@ -48,3 +48,20 @@ def dump(value: object) -> str:
 def load(text: str) -> Any:
     """A JSON column's value."""
     return json.loads(text)
+
+
+def put(connection: Connection, table: Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
+    """Writes the values at a key of a table, whether a row stands there or not."""
+    here = and_(*(table.c[name] == value for name, value in key.items()))
+    if connection.execute(update(table).where(here).values(**values)).rowcount == 0:
+        connection.execute(insert(table).values(**key, **values))
+
+
+def insert_many(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+) -> None:
+    """Adds rows of plain values. Goes past SQLAlchemy's parameter handling, which costs more than the insert itself."""
+    if rows:
+        mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+        names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join([mark] * len(columns))
+        connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', list(rows))

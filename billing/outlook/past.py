@@ -10,9 +10,10 @@ import numpy as np
 from sqlalchemy import Engine, select
 
 from billing.domain.usage import Method
+from billing.leaves import usage_place
 from billing.outlook.climate import Climate
 from billing.outlook.series import HABITS, Habit, Series
-from billing.run import RunStage, usage_place
+from billing.run import RunStage
 from billing.schema import runs, usage
 from billing.store import load
 from contracts.client.keyring import KeyRing

@@ -10,51 +10,20 @@ from datetime import date
 from functools import lru_cache
 
 from billing.accounts import Account
-from billing.documents import Draft, Title, draft_bill
+from billing.documents import Title, draft_bill
 from billing.domain.calendar import month_span
 from billing.domain.charge import ChargedLine
 from billing.domain.household import AccountMonth, House, Household
 from billing.domain.tariff import TariffSet
 from billing.domain.usage import Method
-from billing.run import usage_json
+from billing.leaves import Leaf
 from billing.store import dump
 from billing.vector.template import Field, Marks, Template
 from contracts.wire.canonical import canonical_json
-from contracts.wire.ids import Hash, KeyId, Period, Service, SupplierId, bill_id
-from contracts.wire.leaf import BillKind, Credit, bill_commit
+from contracts.wire.ids import KeyId, Period, Service, SupplierId, bill_id
+from contracts.wire.leaf import BillKind, bill_commit
 from contracts.wire.merkle import leaf_hash
 from contracts.wire.sealed import seal
-
-
-@dataclass(slots=True)
-class Leaf:
-    """A bill that waits for its place in the run. ``usage`` is what its months to come need, not sealed yet."""
-
-    commit: Hash
-    account: str
-    revision: int
-    blob: bytes
-    key_id: KeyId
-    secret: bytes = field(repr=False)
-    sealed: bytes = field(repr=False)
-    usage: bytes = field(repr=False)
-    credits: tuple[Credit, ...] = ()
-
-
-def leaf_of(draft: Draft) -> Leaf:
-    """The same of a bill that the rules drafted."""
-    blob = draft.blob
-    return Leaf(
-        Hash(blob[:32]),
-        draft.account,
-        draft.revision,
-        blob,
-        draft.key_id,
-        draft.secret,
-        draft.sealed(leaf_hash(blob)),
-        usage_json(draft.charged),
-        draft.credits,
-    )
 
 
 @dataclass(frozen=True, slots=True)

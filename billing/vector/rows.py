@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, or_, select
 from billing.accounts import Account, Accounts
 from billing.domain.readings import MeterKind
 from billing.domain.usage import DAY_S, Method
+from billing.leaves import usage_place
 from billing.months import FAILED, HISTORY_MONTHS, LOOK_BACK_S
-from billing.run import usage_place
 from billing.schema import accounts, events, meters, runs, usage
 from billing.store import load
 from contracts.client.keyring import KeyRing

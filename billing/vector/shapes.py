@@ -20,7 +20,7 @@ from billing.domain.calendar import Span
 from billing.domain.charge import ChargedLine, Input, Part, PartKind, Scope
 from billing.domain.numbers import exact_text
 from billing.domain.readings import ReadingUsed
-from billing.run import usage_value
+from billing.leaves import usage_value
 from billing.store import dump
 from billing.vector.exact import Ratio, Tree, kopecks, names_in, parse_formula, value_of
 from billing.vector.template import Field, Marks, Template

@@ -17,10 +17,10 @@ from billing.documents import Title, draft_bill
 from billing.domain.calendar import month_span
 from billing.domain.charge import ChargedLine
 from billing.domain.tariff import TariffSet
+from billing.leaves import Leaf, leaf_of, usage_json
 from billing.months import Months
-from billing.run import usage_json
 from billing.store import dump
-from billing.vector.bills import Frame, Leaf, PlainBill, Premises, blob_tail, leaf_of
+from billing.vector.bills import Frame, PlainBill, Premises, blob_tail
 from billing.vector.columns import Columns, GroupOf, Houses, Key, is_known
 from billing.vector.exact import FormulaError
 from billing.vector.rows import RowReader
