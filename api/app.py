@@ -13,7 +13,7 @@ from api.context import Context
 from api.headers import SecurityHeaders
 from api.limits import BodyLimit
 from api.problems import NotFound, install
-from api.routes import bills, files, payments, sessions, suppliers
+from api.routes import bills, documents, files, payments, sessions, suppliers
 
 DESCRIPTION = """Bills, payments and proofs. Money is whole kopecks, hashes are 0x hex, times are UTC.
 Errors are RFC 9457 problem details with a `remedy`. A bearer token comes from `POST /v1/sessions`,
@@ -35,7 +35,14 @@ def create_app(context: Context, hosts: Sequence[str] = LOCAL_HOSTS, https: bool
     )
     app.state.context = context
     install(app)
-    for router in (sessions.router, bills.router, payments.router, suppliers.router, files.router):
+    for router in (
+        sessions.router,
+        bills.router,
+        documents.router,
+        payments.router,
+        suppliers.router,
+        files.router,
+    ):
         app.include_router(router)
     app.add_api_route("/v1/{rest:path}", _nothing, methods=["GET", "POST", "DELETE"], include_in_schema=False)
     app.add_api_route("/files/{rest:path}", _nothing, methods=["GET"], include_in_schema=False)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from api.models import Account, Bill, GrantBatch, Proof, Statement, Status, Supplier
 from api.orders import Network
+from api.papers import Documents
 from api.people import People
 from api.requests import Requests
 from api.sessions import Sessions
@@ -67,6 +68,7 @@ class Context:
     sessions: Sessions
     throttle: Throttle
     books: Books
+    documents: Documents
     requests: Requests
     network: Network
     files: Path

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Engine, delete, select
 
 from api.people import Role
-from api.tables import contacts, person_accounts, persons, sessions
+from api.tables import contacts, gis_accounts, person_accounts, persons, sessions
 
 
 def forget_account(engine: Engine, account: str) -> Sequence[str]:
@@ -20,6 +20,7 @@ def forget_account(engine: Engine, account: str) -> Sequence[str]:
         held = connection.execute(select(person_accounts.c.person).where(here)).scalars().all()
         connection.execute(delete(person_accounts).where(here))
         connection.execute(delete(contacts).where(contacts.c.account == account))
+        connection.execute(delete(gis_accounts).where(gis_accounts.c.account == account))
         gone: list[str] = []
         for person in held:
             left = select(person_accounts.c.account).where(person_accounts.c.person == person)

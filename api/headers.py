@@ -16,8 +16,9 @@ POLICY = "; ".join(
     )
 )
 
+POLICY_HEADER = "Content-Security-Policy"
 ALWAYS = {
-    "Content-Security-Policy": POLICY,
+    POLICY_HEADER: POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
@@ -46,7 +47,9 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._fixed.items():
-                    headers[name] = value
+                    # A printed page brings a policy of its own: it names its one style, and forbids all else.
+                    if name != POLICY_HEADER or name not in headers:
+                        headers[name] = value
                 if "Cache-Control" not in headers:
                     headers["Cache-Control"] = "no-store"
             await send(message)

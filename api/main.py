@@ -19,12 +19,14 @@ from api.books import LedgerBooks
 from api.caller import IN_PROCESS
 from api.context import Context
 from api.orders import Network
+from api.papers import Documents, Payees
 from api.people import People
 from api.problems import NotReady
 from api.requests import Requests
 from api.sessions import Sessions, secret_file
 from api.store import database_url, open_database
 from api.throttle import Throttle
+from billing.paper.desk import Papers
 from billing.read import BillingRead, inbox_of
 from ledger.queries import Ledger
 from webapp.app import create_webapp
@@ -36,11 +38,13 @@ def open_context(home: Path, secret: str) -> Context:
     network = Network.load(home / "deployment.json")
     engine = open_database(database_url(home))
     people = People(engine)
+    ledger = Ledger.open(home)
     return Context(
         people=people,
         sessions=Sessions(engine, secret),
         throttle=Throttle(engine),
-        books=LedgerBooks(Ledger.open(home), BillingRead.open(home), people, network),
+        books=LedgerBooks(ledger, BillingRead.open(home), people, network),
+        documents=Documents(Papers.open(home, ledger), people, Payees(engine)),
         requests=Requests(inbox_of(home)),
         network=network,
         files=home / "billing" / "files",

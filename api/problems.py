@@ -134,6 +134,14 @@ class OrderRefused(Problem):
     remedy = "Ask for the order anew, sign exactly what it says with the named wallet, and send it before it expires."
 
 
+class NotPrintable(Problem):
+    """A document can't be made of what is known: a note, an erased record, requisites that nobody entered."""
+
+    slug, status = "not-printable", 409
+    title = "This document can't be made"
+    remedy = "Do what the detail says, or ask the operator to enter what is missing."
+
+
 class NotReady(Problem):
     """Another part of the service is not running yet."""
 
@@ -163,6 +171,7 @@ TABLE: tuple[type[Problem], ...] = (
     BillClosed,
     WrongSum,
     OrderRefused,
+    NotPrintable,
     NotReady,
     Unexpected,
 )

@@ -56,6 +56,31 @@ wallets = Table(
     Column("name", String(160)),
 )
 
+# Where money for a payee goes, and how ГИС ЖКХ knows it: ``agent`` takes what residents pay by a document's QR code.
+payees = Table(
+    "api_payees",
+    metadata,
+    Column("party", String(32), primary_key=True),
+    Column("name", String(160), nullable=False),
+    Column("inn", String(12), nullable=False),
+    Column("kpp", String(9), nullable=False),
+    Column("account", String(20), nullable=False),
+    Column("bank", String(160), nullable=False),
+    Column("bic", String(9), nullable=False),
+    Column("correspondent", String(20), nullable=False),
+    Column("contacts", String(300), nullable=False),
+)
+
+# How ГИС ЖКХ knows an account: as good as a name, so it is forgotten with the account.
+gis_accounts = Table(
+    "api_gis_accounts",
+    metadata,
+    Column("account", String(64), primary_key=True),
+    Column("guid", String(36), nullable=False),
+    Column("unified_account", String(10), nullable=False),
+    Column("service_id", String(13), nullable=False),
+)
+
 # An organisation's token is kept as its SHA-256: whoever reads this table can't use it.
 tokens = Table(
     "api_tokens",

@@ -38,6 +38,10 @@ class Api:
         """What is at ``path``."""
         return await self._ask("GET", path, params=query)
 
+    async def file(self, path: str) -> httpx.Response:
+        """What is at ``path`` as it came, for the browser to keep."""
+        return await self._answer("GET", path)
+
     async def post(self, path: str, body: dict[str, Any], idempotency_key: str | None = None) -> dict[str, Any]:
         """Asks for something; with a key, asking again changes nothing."""
         extra = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
@@ -48,13 +52,17 @@ class Api:
         await self._ask("DELETE", path)
 
     async def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        answer = await self._answer(method, path, **options)
+        return dict(answer.json()) if answer.content else {}
+
+    async def _answer(self, method: str, path: str, **options: Any) -> httpx.Response:
         options.setdefault("headers", self._headers)
         try:
             answer = await self._http.request(method, path, **options)
         except httpx.TransportError as error:
             raise ApiProblem(503, {"type": "not-ready", "detail": str(error)}) from error
         if answer.is_success:
-            return dict(answer.json()) if answer.content else {}
+            return answer
         try:
             body = dict(answer.json())
         except ValueError:

@@ -34,7 +34,7 @@ STEPS = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a notice says: the debt, the order in force, and whether supply will be restricted before it is suspended."""
+    """What a notice says: the debt, the order in force, and whether supply is restricted before it is suspended."""
 
     account: str
     debt: ServiceDebt

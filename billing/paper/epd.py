@@ -7,7 +7,7 @@ kopecks, volumes and rates exact.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -35,7 +35,8 @@ class NotABill(ValueError):
 class Owed:
     """What is owed for a service besides this bill: earlier bills and notes, penalties, costs of a court. Kopecks.
 
-    ``service`` is empty where the record behind a debt was erased.
+    ``service`` is empty where the record behind a debt was erased. ``disputed_kopecks`` wait for a decision and are in
+    none of the others.
     """
 
     service: str
@@ -43,6 +44,12 @@ class Owed:
     arrears_kopecks: int = 0
     penalties_kopecks: int = 0
     court_costs_kopecks: int = 0
+    disputed_kopecks: int = 0
+
+    @property
+    def total_kopecks(self) -> int:
+        """What is to be paid of it now."""
+        return self.arrears_kopecks + self.penalties_kopecks + self.court_costs_kopecks
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,15 @@ class Instalment:
     def total_kopecks(self) -> int:
         """What is paid this month under the agreement."""
         return self.current_kopecks + self.past_kopecks + self.interest_kopecks
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedPayment:
+    """What an agreement on instalments asks for this month: by when, how much, under which act."""
+
+    by: date
+    amount_kopecks: int
+    act: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +208,18 @@ class PaymentDocument:
     printed_on: date
     due: date
     instalments: tuple[Instalment, ...] = ()
+    agreed: tuple[AgreedPayment, ...] = ()
     limit_index_percent: Fraction | None = None
-    other: tuple[Owed, ...] = field(default=())
+    other: tuple[Owed, ...] = ()
     """Debts of services that this bill does not charge."""
+    advance_kopecks: int = 0
+    """Paid ahead and not yet netted: a later bill nets it."""
+    disputed_kopecks: int = 0
 
     @property
     def overall_kopecks(self) -> int:
         """What is left to pay on everything."""
-        rest = sum(o.arrears_kopecks + o.penalties_kopecks + o.court_costs_kopecks for o in self.other)
-        return sum(row.overall_kopecks for row in self.rows) + rest
+        return sum(row.overall_kopecks for row in self.rows) + sum(owed.total_kopecks for owed in self.other)
 
     @property
     def penalties_kopecks(self) -> int:
@@ -233,7 +252,9 @@ def payment_document(
     owed: Sequence[Owed] = (),
     noted: Iterable[Recalculation] = (),
     instalments: Sequence[Instalment] = (),
+    agreed: Sequence[AgreedPayment] = (),
     limit_index_percent: Fraction | None = None,
+    advance_kopecks: int = 0,
 ) -> PaymentDocument:
     """The payment document of a bill. ``noted`` are the notes to earlier bills since the last one. Raises NotABill."""
     if document.get("kind", "bill") != "bill":
@@ -258,8 +279,11 @@ def payment_document(
         printed_on=printed_on,
         due=due,
         instalments=tuple(instalments),
+        agreed=tuple(agreed),
         limit_index_percent=limit_index_percent,
-        other=tuple(rest.values()),
+        other=tuple(owed for owed in rest.values() if owed.total_kopecks),
+        advance_kopecks=advance_kopecks,
+        disputed_kopecks=sum(o.disputed_kopecks for o in owed),
     )
 
 

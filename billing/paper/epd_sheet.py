@@ -84,8 +84,14 @@ def _lead(document: PaymentDocument) -> tuple[tuple[str, str], ...]:
             ("Оплатить до", words.day(document.due) + " включительно" if left > 0 else ""),
             ("Лицевой счёт", document.account),
             ("Расчётный период", words.month(document.period)),
+            ("Аванс", _sum_or_nothing(document.advance_kopecks, "будет зачтён следующим документом")),
+            ("Оспаривается", _sum_or_nothing(document.disputed_kopecks, "до решения не оплачивается")),
         )
     )
+
+
+def _sum_or_nothing(kopecks: int, remark: str) -> str:
+    return f"{roubles(kopecks)} ₽ — {remark}" if kopecks else ""
 
 
 def _code(document: PaymentDocument) -> Code | None:
@@ -160,7 +166,7 @@ def _charges(document: PaymentDocument) -> Section:
         (
             words.service(o.service) or "Прочее", document.person.supplier_name(o.supplier), *[""] * 10,
             roubles(o.arrears_kopecks), _if_any(o.penalties_kopecks + o.court_costs_kopecks),
-            roubles(o.arrears_kopecks + o.penalties_kopecks + o.court_costs_kopecks),
+            roubles(o.total_kopecks),
         )
         for o in document.other
     ]  # fmt: skip
@@ -250,8 +256,19 @@ def _norm_label(symbol: str) -> str:
 
 def _instalments(document: PaymentDocument) -> Section:
     title = "Раздел 5. Расчёт суммы к оплате с учётом рассрочки"
-    if not document.instalments:
+    if not (document.instalments or document.agreed):
         return Section(title, paragraphs=("Рассрочка не предоставлена.",))
+    tables = []
+    if document.agreed:
+        head = columns(("Внести не позднее", 2), ("Основание", 5), ("#Сумма, ₽", 2))
+        rows = tuple((words.day(a.by), a.act, roubles(a.amount_kopecks)) for a in document.agreed)
+        tables.append(Table("Платежи по соглашениям о рассрочке в этом месяце", head, rows))
+    if document.instalments:
+        tables.append(_by_service(document))
+    return Section(title, tables=tuple(tables))
+
+
+def _by_service(document: PaymentDocument) -> Table:
     rows = tuple(
         (
             words.service(i.service), roubles(i.current_kopecks), roubles(i.past_kopecks),
@@ -264,7 +281,7 @@ def _instalments(document: PaymentDocument) -> Section:
         ("#Проценты, ₽", 2), ("#К оплате, ₽", 2),
     )  # fmt: skip
     total = roubles(sum(i.total_kopecks for i in document.instalments))
-    return Section(title, tables=(Table("Рассрочка", head, rows, ("Итого", "", "", "", "", total)),))
+    return Table("Рассрочка по услугам", head, rows, ("Итого", "", "", "", "", total))
 
 
 def _recalculations(document: PaymentDocument) -> Section:

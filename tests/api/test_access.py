@@ -25,7 +25,10 @@ def test_a_cookie_opens_nothing(resident: TestClient, anonymous: TestClient) -> 
     assert anonymous.get("/v1/me").status_code == 401
 
 
-@pytest.mark.parametrize("path", ["", "/proof", "/split?amount_kopecks=100", "/order?payer=0x" + "ab" * 20])
+@pytest.mark.parametrize(
+    "path",
+    ["", "/proof", "/split?amount_kopecks=100", "/order?payer=0x" + "ab" * 20, "/document.pdf", "/document.html"],
+)
 def test_another_persons_bill_does_not_exist(resident: TestClient, log_in: LogIn, path: str) -> None:
     theirs = resident.get("/v1/bills/1-2" + path)
     nobodys = resident.get("/v1/bills/9-9" + path)

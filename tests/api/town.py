@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,12 +16,20 @@ from argon2 import PasswordHasher
 from api.books import LedgerBooks
 from api.context import Context
 from api.orders import Network
+from api.papers import AGENT as PAYEE
+from api.papers import Documents, Payees
 from api.people import Contact, People, Role
 from api.requests import Requests
 from api.sessions import Sessions
 from api.store import open_database
 from api.throttle import Throttle
+from billing.debt.balance import LineDebt
+from billing.debt.books import AccountBook
+from billing.debt.penalty_rules import Rules, shipped_rules
 from billing.inbox import Inbox
+from billing.paper.desk import Papers
+from billing.paper.gis.directory import read_directory
+from billing.paper.person import Requisites
 from billing.store import open_database as open_billing
 from contracts.wire.ids import (
     Address,
@@ -31,6 +40,7 @@ from contracts.wire.ids import (
     Period,
     Reference,
     RunId,
+    Service,
     SupplierId,
 )
 from contracts.wire.leaf import BillKind
@@ -60,6 +70,9 @@ NOW = 1_772_300_000
 AGENT, WELFARE, ROUBLE, SETTLEMENT, CHARGE_BOOK = (Address(bytes([n]) * 20) for n in range(0xA1, 0xA6))
 WALLETS = {number: Address(bytes([number]) * 20) for number in (1, 2, 5)}
 NAMES = {1: "Горэнергосбыт", 2: "Водоканал", 5: "Чистый город"}
+REQUISITES = Requisites(
+    "Платёжный агент", "0000000018", "40821810400000000001", "Банк Демогорода", "049999999", "30101810300000000999"
+)
 JANUARY = Period(2026, 1)
 MINE, PAID, OTHERS, VETOED = (BillKey(RunId(n), i) for n, i in ((1, 0), (1, 1), (1, 2), (2, 0)))
 ACCOUNT, OTHER_ACCOUNT = "10000012", "10000013"
@@ -252,6 +265,52 @@ class TownRegister:
         return self.documents.get(bill)
 
 
+def printed_document(account: str, amounts: dict[str, tuple[int, int]]) -> dict[str, Any]:
+    """A whole document as billing writes it: (supplier, kopecks) by service, each worded like electricity."""
+    lines = []
+    for place, (service, (supplier, amount)) in enumerate(amounts.items()):
+        line = line_document() | {"line": place, "service": service, "supplier": supplier, "amount_kopecks": amount}
+        line["parts"] = [line["parts"][0] | {"amount_kopecks": amount}]
+        lines.append(line)
+    premises = {
+        "house": "house-1",
+        "zone": "Asia/Krasnoyarsk",
+        "area_dm2": 5_430,
+        "rooms": 2,
+        "owners": 1,
+        "residents": [{"since": "2020-01-01", "number": 2}],
+        "plan": "single",
+        "house_area_dm2": 562_080,
+    }
+    return {"kind": "bill", "account": account, "period": str(JANUARY), "premises": premises, "lines": lines}
+
+
+@dataclass
+class TownPrints:
+    """What the printing desk reads besides the ledger: whole documents, and what is owed besides."""
+
+    debts: list[LineDebt] = field(default_factory=list)
+    erased: set[BillKey] = field(default_factory=set)
+
+    @property
+    def rules(self) -> Rules:
+        return shipped_rules()
+
+    def document_of(self, bill: BillKey) -> bytes | None:
+        account = TownRegister().account_of(bill)
+        if account is None or bill in self.erased:
+            return None
+        big = {"electricity": (1, 37_213), "cold_water": (2, 60_432), "solid_waste": (5, 12_651)}
+        small = {"electricity": (1, 5_000), "cold_water": (2, 4_000), "solid_waste": (5, 1_000)}
+        return json.dumps(printed_document(account, small if bill == PAID else big)).encode()
+
+    def book_of(self, account: str) -> AccountBook:
+        return AccountBook(account, (), (), (), tuple(self.debts) if account == ACCOUNT else ())
+
+    def cases_of(self, _account: str) -> tuple[()]:
+        return ()
+
+
 @dataclass
 class Town:
     """The town and what tests change in it."""
@@ -259,6 +318,16 @@ class Town:
     context: Context
     ledger: TownLedger
     inbox: Inbox
+    prints: TownPrints
+    payees: Payees
+    directory: Path
+
+    def owe(self, service: Service, supplier: int, kopecks: int) -> None:
+        """Leaves a debt of December."""
+        december = BillKey(RunId(0), 0)
+        self.prints.debts.append(
+            LineDebt(december, 0, service, SupplierId(supplier), Period(2025, 12), date(2026, 1, 12), kopecks)
+        )
 
     def close(self, key: BillKey) -> None:
         """Pays a bill in full behind everybody's back."""
@@ -279,17 +348,21 @@ def make_town(folder: Path) -> Town:
     inbox = Inbox(
         open_billing(f"sqlite:///{folder / 'billing.db'}"), rouble_domain(CHAIN_ID, ROUBLE), bytes(SETTLEMENT)
     )
+    prints, payees, directory = TownPrints(), Payees(engine), folder / "gis-directory.json"
+    payees.set_payee(PAYEE, REQUISITES)
+    desk = Papers(cast(Ledger, ledger), prints, prints, lambda: read_directory(directory))
     network = Network(CHAIN_ID, ROUBLE, SETTLEMENT, CHARGE_BOOK)
     context = Context(
         people=people,
         sessions=Sessions(engine, "a secret of the tests"),
         throttle=Throttle(engine),
         books=LedgerBooks(cast(Ledger, ledger), register, people, network),
+        documents=Documents(desk, people, payees),
         requests=Requests(inbox),
         network=network,
         files=folder / "files",
     )
-    return Town(context, ledger, inbox)
+    return Town(context, ledger, inbox, prints, payees, directory)
 
 
 def _ledger() -> TownLedger:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.api.town import MINE, Town
 from tests.webapp.conftest import OpenBrowser
 
 pytestmark = pytest.mark.anyio
@@ -32,3 +33,24 @@ async def test_every_page_renders(open_browser: OpenBrowser, login: str | None, 
     assert page.status_code == 200, page.text
     assert f'<html lang="{language}">' in page.text
     assert not re.search(r"\{[a-z]", page.text), "a text kept its braces"
+
+
+async def test_the_bill_leads_to_its_documents(open_browser: OpenBrowser) -> None:
+    browser = await open_browser("resident12")
+    page = (await browser.get("/bills/1-0")).text
+    assert 'href="/bills/1-0/document.pdf"' in page
+    pdf = await browser.get("/bills/1-0/document.pdf")
+    assert (pdf.status_code, pdf.headers["content-type"], pdf.content[:5]) == (200, "application/pdf", b"%PDF-")
+    printed = await browser.get("/bills/1-0/document.html")
+    assert 'href="/bills/1-0/document.html"' in page
+    assert "sha256-" in printed.headers["content-security-policy"]
+    assert "Раздел 6." in printed.text
+
+
+async def test_a_document_that_cannot_be_made_is_an_error_page(town: Town, open_browser: OpenBrowser) -> None:
+    town.prints.erased.add(MINE)
+    browser = await open_browser("resident12")
+    page = await browser.get("/bills/1-0/document.pdf")
+    assert page.status_code == 409
+    assert "Документ сейчас не напечатать" in page.text
+    assert (await (await open_browser(None)).get("/bills/1-0/document.pdf")).status_code == 303

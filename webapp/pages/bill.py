@@ -9,9 +9,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from webapp.formatters import Formatter
-from webapp.view import Visit, show
+from webapp.view import Page, Visit, show
 
 ARRIVED = {"payment", "grant", "prepayment"}
+KEPT = ("Content-Type", "Content-Disposition", "Content-Security-Policy")
+"""Headers of a document that are the door's to say."""
 SYMBOL = re.compile(r"[A-Za-z]\w*")
 
 
@@ -61,7 +63,19 @@ async def proof(visit: Visit) -> Response:
     return JSONResponse(found, headers={"Content-Disposition": name})
 
 
+def document(form: str) -> Page:
+    """The payment document in a form, as the door printed it, with the policy that names its style."""
+
+    async def page(visit: Visit) -> Response:
+        made = await visit.api.file(f"/v1/bills/{visit.request.path_params['key']}/document.{form}")
+        return Response(made.content, headers={name: made.headers[name] for name in KEPT if name in made.headers})
+
+    return page
+
+
 routes = [
     Route("/bills/{key:str}/proof.json", show(proof), methods=["GET"]),
+    Route("/bills/{key:str}/document.pdf", show(document("pdf")), methods=["GET"]),
+    Route("/bills/{key:str}/document.html", show(document("html")), methods=["GET"]),
     Route("/bills/{key:str}", show(show_bill), methods=["GET"]),
 ]
