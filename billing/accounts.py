@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, Table, and_, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Select, and_, insert, or_, select, update
 
 from billing.domain.household import House, Household, HouseTerms, Management
 from billing.domain.readings import MeterBinding, MeterKind
 from billing.schema import accounts, contracts, house_terms, houses, meters, residents
-from billing.store import dump, load
+from billing.store import dump, load, put
 from contracts.client.keyring import KeyDestroyed, KeyRing
 from contracts.wire.ids import Hash, KeyId, MeterId, Period, Service, SupplierId
 from contracts.wire.sealed import seal, unseal
@@ -97,7 +97,7 @@ class Accounts:
         """From a day on a supplier bills a house for a service."""
         key = {"house": house, "service": int(service), "since": since.isoformat()}
         with self._writes.begin() as connection:
-            _put(connection, contracts, key, {"supplier": int(supplier)})
+            put(connection, contracts, key, {"supplier": int(supplier)})
 
     def set_terms(self, house: str, terms: HouseTerms) -> None:
         """From a month on a house is managed so, with so much common property."""
@@ -109,7 +109,7 @@ class Accounts:
             "act": terms.act,
         }
         with self._writes.begin() as connection:
-            _put(connection, house_terms, {"house": house, "since": terms.since.isoformat()}, row)
+            put(connection, house_terms, {"house": house, "since": terms.since.isoformat()}, row)
 
     def open_accounts(self, new: Sequence[NewAccount]) -> None:
         """Opens accounts, each with a key of its own; those that are open already stay as they are."""
@@ -131,7 +131,7 @@ class Accounts:
     def set_residents(self, account: str, since: date, number: int) -> None:
         """From a day on so many residents are registered."""
         with self._writes.begin() as connection:
-            _put(connection, residents, {"account": account, "since": since.isoformat()}, {"number": number})
+            put(connection, residents, {"account": account, "since": since.isoformat()}, {"number": number})
 
     def close_account(self, account: str, closed: date) -> None:
         """No bill for time from ``closed`` on. Raises UnknownAccount."""
@@ -169,7 +169,7 @@ class Accounts:
                 raise LookupError(f"meter {meter.hex()} is bound to nothing; bind it first")
             for since, key in rows:
                 secret = self._secrets([KeyId(bytes(key))])[KeyId(bytes(key))]
-                values = {"until": until, "final": _seal_counters(secret, meter, since, "final", final)}
+                values = {"until": until, "final": sealed_counters(secret, meter, since, "final", final)}
                 here = and_(meters.c.meter == meter, meters.c.since == since)
                 connection.execute(update(meters).where(here).values(**values))
 
@@ -187,7 +187,7 @@ class Accounts:
             for key_id, binding, account, house in bindings:
                 key = {"meter": binding.meter, "since": binding.since}
                 row = {"key_id": key_id, **_binding_row(binding, secrets_of[key_id])}
-                _put(connection, meters, key, {"account": account, "house": house, **row})
+                put(connection, meters, key, {"account": account, "house": house, **row})
 
     def _secrets(self, key_ids: Iterable[KeyId]) -> dict[KeyId, bytes]:
         """Raises KeyDestroyed."""
@@ -291,12 +291,6 @@ class Accounts:
         return dict(by_account), dict(by_house)
 
 
-def _put(connection: Connection, table: Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
-    here = and_(*(table.c[name] == value for name, value in key.items()))
-    if connection.execute(update(table).where(here).values(**values)).rowcount == 0:
-        connection.execute(insert(table).values(**key, **values))
-
-
 def _terms_of(row: object) -> HouseTerms:
     r: dict[str, object] = row._asdict()  # type: ignore[attr-defined]
     return HouseTerms(
@@ -346,7 +340,7 @@ def _account_of(row: object, people: tuple[tuple[date, int], ...]) -> Account:
     return Account(str(r["account"]), str(r["house"]), key_id, household, date.fromisoformat(str(r["opened"])), closed)
 
 
-def _seal_counters(secret: bytes, meter: MeterId, since: int, name: str, counters: Mapping[int, int]) -> bytes:
+def sealed_counters(secret: bytes, meter: MeterId, since: int, name: str, counters: Mapping[int, int]) -> bytes:
     """Counters by register as an act says them, sealed for their place in the register of meters."""
     return seal(secret, _counters_place(meter, since, name), dump({str(k): v for k, v in counters.items()}).encode())
 
@@ -367,8 +361,8 @@ def _binding_row(binding: MeterBinding, secret: bytes) -> dict[str, object]:
         "kind": binding.kind.value,
         "until": binding.until,
         "zones": dump({str(k): v for k, v in binding.zones.items()}),
-        "initial": _seal_counters(secret, b.meter, b.since, "initial", b.initial),
-        "final": _seal_counters(secret, b.meter, b.since, "final", b.final),
+        "initial": sealed_counters(secret, b.meter, b.since, "initial", b.initial),
+        "final": sealed_counters(secret, b.meter, b.since, "final", b.final),
         "capacity": binding.capacity,
         "passport": binding.passport,
     }

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from billing.checks import Checks
 from billing.domain.charge import ChargedLine
+from billing.domain.house_use import HouseUse
 from billing.domain.household import AccountMonth
 from billing.domain.services import charge_account
 from billing.domain.tariff import NoTariff, TariffError
 from billing.domain.usage import DecreasingRegister
+from contracts.wire.ids import Service
 from contracts.wire.leaf import Credit
 
 _log = structlog.get_logger()
@@ -26,20 +28,25 @@ class Charges:
     months: dict[str, AccountMonth] = field(default_factory=dict)
     lines: dict[str, list[ChargedLine]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+    houses: dict[str, Mapping[Service, HouseUse]] = field(default_factory=dict)
+    """What each house used, as its accounts were charged by it."""
 
     @property
     def blocking(self) -> dict[str, str]:
         """Problems that somebody can mend. Nobody can bill an erased account: it is left out, and no run waits."""
         return {name: why for name, why in self.problems.items() if why != ERASED}
 
-    def name_unknown(self, month: AccountMonth) -> None:
-        """Names what keeps a house's common use from being charged: the house, and each account behind it."""
+    def take_house(self, month: AccountMonth) -> None:
+        """Keeps what the month's house used, and names what keeps it from being charged: it, and each account."""
+        if month.house.code in self.houses:
+            return
+        self.houses[month.house.code] = month.house_use
         for service, use in month.house_use.items():
             for account, reason in use.unknown.items():
                 self.problems.setdefault(account, reason)
             if use.unknown:
                 self.problems[f"house {month.house.code}"] = (
-                    f"its common {service.name.lower()} is left out of every bill, since the use of "
+                    f"what it used of {service.name.lower()} is in no bill, since the use of "
                     f"{', '.join(sorted(use.unknown))} is not known; mend those accounts and correct the month"
                 )
 
@@ -48,7 +55,7 @@ def charge_months(months: Iterable[AccountMonth], checks: Checks) -> Charges:
     """Charges each month by the rules, one by one."""
     out = Charges()
     for month in months:
-        out.name_unknown(month)
+        out.take_house(month)
         gaps = checks.problems(month)
         try:
             lines = [] if gaps else charge_account(month)

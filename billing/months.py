@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine, select
 
 from billing.accounts import Account, Accounts
 from billing.domain.calendar import month_span
-from billing.domain.house import house_uses
+from billing.domain.house import HouseEntries, house_uses
 from billing.domain.house_use import HouseUse
 from billing.domain.household import AccountMonth
 from billing.domain.readings import MeterBinding, MeterKind, MeterMonth, ProfileRow, RegisterRow
 from billing.domain.tariff import TariffSet
 from billing.domain.usage import DAY_S, Method, PastMonth
 from billing.events import EventBook
+from billing.houses import Houses
 from billing.leaves import usage_place
 from billing.schema import runs, usage
 from billing.store import load
@@ -59,11 +60,13 @@ class _Readings:
         return {service: tuple(months) for service, months in out.items()}
 
 
-def _uses(months: Iterable[AccountMonth]) -> dict[str, dict[Service, HouseUse]]:
+def _uses(
+    months: Iterable[AccountMonth], entries: Mapping[str, Mapping[Service, HouseEntries]]
+) -> dict[str, dict[Service, HouseUse]]:
     by_house: defaultdict[str, list[AccountMonth]] = defaultdict(list)
     for month in months:
         by_house[month.house.code].append(month)
-    return {code: house_uses(together) for code, together in by_house.items()}
+    return {code: house_uses(together, entries.get(code)) for code, together in by_house.items()}
 
 
 class Months:
@@ -75,6 +78,7 @@ class Months:
         self._accounts = register
         self._ledger = ledger
         self._events = EventBook(engine, keyring)
+        self._houses = Houses(engine, keyring)
 
     def of(
         self,
@@ -99,7 +103,8 @@ class Months:
         end = max(span.end_ts for span in spans.values())
         by_account, by_house = self._accounts.bindings(start, end, used)
         whole = {code for code in used if code in by_house or houses[code].terms_on(spans[code].first) is not None}
-        whole = set() if alone else whole
+        entries = {} if alone else self._houses.entries(used, period)
+        whole = set() if alone else whole | set(entries)
         asked = {account.account for account in accounts}
         others = [a for a in self._accounts.accounts_of(whole) if a.account not in asked and a.is_open_in(period)]
         everyone = [*accounts, *others]
@@ -129,9 +134,16 @@ class Months:
                 closed=account.closed,
             )
 
-        uses = _uses(month_of(account) for account in everyone if account.house in whole)
+        uses = _uses((month_of(account) for account in everyone if account.house in whole), entries)
+        for code in self._with_erased(everyone, whole):
+            uses[code] |= self._houses.of_month(code, period)  # as it was counted while their readings could be read
         for account in accounts:
             yield replace(month_of(account), house_use=uses.get(account.house, {}))
+
+    def _with_erased(self, accounts: Sequence[Account], whole: Container[str]) -> set[str]:
+        among = [account for account in accounts if account.house in whole]
+        keys = self._keyring.secrets(account.key_id for account in among)
+        return {account.house for account in among if keys.get(account.key_id) is None}
 
     # --- readings ---
 

@@ -88,7 +88,9 @@ class Preparer:
         blocking = work.charges.blocking
         if blocking and not (request.leaves_out_problems or policy.four_eyes):
             raise ProblemsFound(request.period, blocking)
-        basis = Basis(request.period, "regular", item, work.version, work.heads, (), work.charges.problems)
+        basis = Basis(
+            request.period, "regular", item, work.version, work.heads, (), work.charges.problems, work.charges.houses
+        )
         return self._store(basis, work.drafts, RunStage.WAITING if policy.four_eyes else RunStage.PREPARED)
 
     def preview(self, period: Period, accounts: Sequence[str] | None = None, policy: Policy = NO_POLICY) -> Worked:
@@ -213,7 +215,9 @@ class Preparer:
                 more, replaced = self._correct_one(title, charges.months[account.account], lines, standing, request.act)
                 drafts += more
                 superseded += replaced
-        basis = Basis(request.period, "correction", item, version, heads, tuple(sorted(superseded)), problems)
+        basis = Basis(
+            request.period, "correction", item, version, heads, tuple(sorted(superseded)), problems, charges.houses
+        )
         return self._store(basis, drafts)
 
     def _correct_one(

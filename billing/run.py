@@ -16,6 +16,7 @@ from itertools import islice
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, tuple_, update
 
 from billing.documents import ENGINE_HASH, Draft
+from billing.houses import HouseUses, store_uses
 from billing.leaves import Claims, Leaf, insert_leaves, leaf_of
 from billing.schema import bills, credits, runs, usage
 from billing.store import dump, load
@@ -97,6 +98,7 @@ class Basis:
     heads: tuple[UsedHead, ...]
     superseded: tuple[BillKey, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
+    houses: HouseUses = field(default_factory=dict)
 
 
 class Runs:
@@ -125,6 +127,7 @@ class Runs:
                     claims.take([leaf.blob for leaf in here])
                     if not following:
                         _claim(connection, run, _proposal_of(basis, claims), stage)
+                        store_uses(connection, self._keyring, run, basis.period, basis.houses)
                 here = following
         except BaseException:
             self.drop_unfinished()

@@ -51,6 +51,18 @@ house_terms = Table(
     Column("act", Text, nullable=False),
 )
 
+house_entries = Table(
+    "house_entries",
+    metadata,
+    Column("house", ForeignKey("houses.house"), primary_key=True),
+    Column("service", Integer, primary_key=True),
+    Column("period", Integer, primary_key=True),
+    Column("kind", String(24), primary_key=True),
+    Column("name", String(80), primary_key=True),
+    Column("volume", BigInteger, nullable=False),
+    Column("act", Text, nullable=False),
+)
+
 contracts = Table(
     "supply_contracts",
     metadata,
@@ -176,6 +188,17 @@ usage = Table(
     Column("key_id", LargeBinary(16), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Index("usage_of_period", "period", "run"),
+)
+
+house_months = Table(
+    "house_months",
+    metadata,
+    Column("run", ForeignKey("runs.id"), primary_key=True),
+    Column("house", ForeignKey("houses.house"), primary_key=True),
+    Column("service", Integer, primary_key=True),
+    Column("period", Integer, nullable=False, index=True),
+    Column("key_id", LargeBinary(16), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
 )
 
 credits = Table(

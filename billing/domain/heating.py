@@ -18,6 +18,7 @@ from billing.domain.tariff import Kind
 from billing.domain.usage import Method, Usage, metered_usage
 from billing.domain.zones import SINGLE, Buckets
 from contracts.wire.ids import Service
+from contracts.wire.units import split_largest_remainder
 
 SERVICE = Service.HEATING
 
@@ -65,7 +66,15 @@ def _heated(month: AccountMonth, use: HouseUse | None, own: Usage | None) -> _He
     meters = month.house_meters.get(SERVICE, ())
     spans = spans_of(month, SERVICE)
     house = metered_usage(meters, Buckets(spans, SINGLE, month.house.zone)) if meters else None
+    if house is None and use is not None and use.volume is not None:
+        house = Usage(Method.AVERAGE, _by_days(use.volume, spans))
     return _by_norm(month, spans) if house is None else _by_house_meter(month, spans, house)
+
+
+def _by_days(volume: int, spans: tuple[Span, ...]) -> tuple[dict[str, int], ...]:
+    """A month's mean over its spans by days, by largest remainder."""
+    parts = split_largest_remainder(volume, [span.days for span in spans])
+    return tuple({SINGLE.names[0]: part} for part in parts)
 
 
 def _by_house_meter(month: AccountMonth, spans: tuple[Span, ...], house: Usage) -> _Heated:
@@ -76,13 +85,17 @@ def _by_house_meter(month: AccountMonth, spans: tuple[Span, ...], house: Usage) 
         tariff = tariff_on(month, SERVICE, span.first)
         rate, volume = tariff.document.rates["single"], Fraction(house.quantities[place]["single"], MICRO)
         inputs = (
-            Input.of("S", area, "m2"), Input.of("V_house", volume, "Gcal", readings=(0, len(house.readings))),
+            Input.of("S", area, "m2"), Input.of("V_house", volume, "Gcal", readings=_stretch(house)),
             Input.of("S_house", whole, "m2"), Input.of("T", rate, "RUB/Gcal"),
         )  # fmt: skip
         amount = formulas.heating_by_house_meter(area, volume, whole, rate)
         parts.append(Part("P = S · V_house / S_house · T", "ф. 3", inputs, (tariff,), span, amount))
     quantity = Fraction(house.total * month.household.area_dm2, month.house.area_dm2)
-    return _Heated(Method.METER, quantity, tuple(parts), house)
+    return _Heated(house.method, quantity, tuple(parts), house)
+
+
+def _stretch(house: Usage) -> tuple[int, int] | None:
+    return (0, len(house.readings)) if house.readings else None
 
 
 def _by_norm(month: AccountMonth, spans: tuple[Span, ...]) -> _Heated:
@@ -109,11 +122,12 @@ def _by_norm(month: AccountMonth, spans: tuple[Span, ...]) -> _Heated:
 def _by_flat_meters(month: AccountMonth, use: HouseUse, own: Usage | None) -> _Heated:
     """F3 of ПП № 1708: P = (V + S · (V^Д − ΣV) / S^об) · T; a flat without a meter counts with the metered mean."""
     area, whole = month.household.area_m2, Fraction(use.area_dm2, DM2_PER_M2)
+    house_usage = Usage(Method.METER, (), use.readings)
     mine = Fraction(own.total) if own else heat_by_area(use, month.household.area_dm2)
     house, premises = Fraction(use.volume or 0, MICRO), heat_of_premises(use) / MICRO
     volume = house_formulas.heating_share(mine / MICRO, area, house - premises, whole)
     inputs = [
-        Input.of("V_house", house, "Gcal", readings=(0, len(use.readings))),
+        Input.of("V_house", house, "Gcal", readings=_stretch(house_usage)),
         Input.of("V_premises", premises, "Gcal"), Input.of("S", area, "m2"), Input.of("S_house", whole, "m2"),
     ]  # fmt: skip
     if own is None:
@@ -129,7 +143,6 @@ def _by_flat_meters(month: AccountMonth, use: HouseUse, own: Usage | None) -> _H
         told = (*inputs, Input.of("T", rate, "RUB/Gcal"), *days)
         amount = house_formulas.common_charge(volume * share, rate)
         parts.append(Part(formula, "ф. 3", told, (tariff,), span, amount))
-    house_usage = Usage(Method.METER, (), use.readings)
     method = Method.METER if own is None else own.method
     return _Heated(
         method, heat_of(use, month.household.area_dm2, own.total if own else None), tuple(parts), house_usage

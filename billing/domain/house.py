@@ -8,17 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from billing.domain.common import UNITS, carried_on, rule_of
 from billing.domain.house_heat import own_heat
 from billing.domain.house_use import HouseUse
-from billing.domain.household import AccountMonth
+from billing.domain.household import DM2_PER_M2, AccountMonth
 from billing.domain.norms import Consumption, metered_or_estimated
+from billing.domain.numbers import half_up
 from billing.domain.parts import spans_of, tariff_on
-from billing.domain.tariff import NoTariff, TariffError, zone_plan
-from billing.domain.usage import DecreasingRegister, Method, Usage, metered_usage
+from billing.domain.tariff import Kind, NoTariff, TariffError, zone_plan
+from billing.domain.usage import (
+    AVERAGE_PERIODS,
+    LEAST_MONTHS,
+    MEAN_MONTHS,
+    DecreasingRegister,
+    Method,
+    Usage,
+    metered_usage,
+)
 from billing.domain.zones import SINGLE, Buckets
-from contracts.wire.ids import Service
+from contracts.wire.ids import Period, Service
+from contracts.wire.units import div_half_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,7 @@ def _house_use(months: Sequence[AccountMonth], service: Service, entries: HouseE
         fuels=entries.fuels,
         past=entries.past if service is Service.HEATING else {},
         last_year=entries.last_year,
+        norm=_norm(first, service),
     )
     unknown: dict[str, str] = {}
     try:
@@ -77,7 +89,10 @@ def _house_use(months: Sequence[AccountMonth], service: Service, entries: HouseE
         return replace(use, unknown={month.account: str(error) for month in months})
     if metered is not None:
         use = replace(use, volume=metered.total, readings=metered.readings)
-    if metered is None and not entries.fuels:
+    elif first.house_meters.get(service):
+        mean = _mean(service, first.period, entries.past)
+        use = replace(use, volume=mean, estimated=mean is not None)
+    if use.volume is None and not entries.fuels:
         return use  # by norms: nothing has to be known of the premises
     by_norm = by_meter = metered_dm2 = 0
     for month in months:
@@ -100,6 +115,33 @@ def _carried(month: AccountMonth, service: Service, past: Mapping[int, HouseUse]
     """What the month before left below nothing, where the rule carries it on."""
     before = past.get(month.period.previous().number)
     return 0 if before is None or service not in UNITS else carried_on(before, rule_of(month, service))
+
+
+def _norm(month: AccountMonth, service: Service) -> int | None:
+    """N^одн · S^ои, base units, half up; None where the house has no common property or no norm is in force."""
+    day, terms = month.span.first, month.terms
+    norm = month.tariffs.find(Kind.COMMON_NORM, service, month.house.areas, day, month.features)
+    if norm is None or terms is None or service not in UNITS:
+        return None
+    area = Fraction(terms.common_area_dm2, DM2_PER_M2)
+    return half_up(norm.document.rates["single"] * area * UNITS[service][1])
+
+
+def _mean(service: Service, period: Period, past: Mapping[int, HouseUse]) -> int | None:
+    """A silent house meter counts with the mean of its months before, half up (ПП 354, п. 59(1)): six, or no fewer
+    than three, and for three periods in a row at most. Heat counts the months in which the house was heated."""
+    run = period.previous()
+    while run.number in past and past[run.number].estimated:
+        run = run.previous()
+    told = [use.volume for _, use in sorted(past.items(), reverse=True) if use.volume is not None and not use.estimated]
+    real = [volume for volume in told if volume or service is not Service.HEATING][:MEAN_MONTHS]
+    if len(real) < LEAST_MONTHS or _months_between(run, period.previous()) >= AVERAGE_PERIODS:
+        return None
+    return div_half_up(sum(real), len(real))
+
+
+def _months_between(first: Period, last: Period) -> int:
+    return 12 * (last.year - first.year) + last.month - first.month
 
 
 def _house_volume(month: AccountMonth, service: Service) -> Usage | None:

@@ -17,7 +17,8 @@ class HouseUse:
     non-dwelling premises; ``by_norm`` and ``by_meter`` the dwellings; ``boiler`` what an in-house boiler took;
     ``area_dm2`` S^об, ``common_area_dm2`` S^ои. ``carried`` is a negative result of earlier months, never above zero.
     ``fuels`` are the resources that an in-house boiler burnt to make this one; ``past`` the house's earlier months by
-    the number of their period, ``last_year`` its whole last calendar year where no month of ours tells it. ``unknown``
+    the number of their period, ``last_year`` its whole last calendar year where no month of ours tells it. ``norm`` is
+    what common property may use, N^одн · S^ои; ``estimated``: the volume is the mean of earlier months. ``unknown``
     names the accounts whose use could not be worked out, and why: then no sum here may be charged by.
     """
 
@@ -37,6 +38,8 @@ class HouseUse:
     fuels: Mapping[Service, int] = field(default_factory=dict)
     past: Mapping[int, HouseUse] = field(default_factory=dict)
     last_year: int | None = None
+    norm: int | None = None
+    estimated: bool = False
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -48,3 +51,8 @@ class HouseUse:
     def common(self) -> int | None:
         """What is left for the common property, less what earlier months are owed; None without a house meter."""
         return None if self.volume is None else self.volume - self.premises - self.boiler + self.carried
+
+    @property
+    def above_norm(self) -> int:
+        """What the common property used beyond its norm; nothing where either is not known."""
+        return max((self.common or 0) - self.norm, 0) if self.norm is not None else 0

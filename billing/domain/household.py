@@ -32,6 +32,7 @@ class HouseTerms:
 
     ``common_area_dm2`` is the common property's area S^ои, hundredths of m²; ``uniform_heating`` spreads the payment
     for heating over the year; ``over_cap_to_owners``: a meeting decided that owners pay common use above the norm.
+    Raises ValueError where they begin within a month, or name no act.
     """
 
     since: date
@@ -40,6 +41,12 @@ class HouseTerms:
     act: str
     uniform_heating: bool = False
     over_cap_to_owners: bool = False
+
+    def __post_init__(self) -> None:
+        if self.since.day != 1:
+            raise ValueError(f"terms of a house hold from the first day of a month, not from {self.since}")
+        if self.common_area_dm2 < 0 or not self.act:
+            raise ValueError(f"terms of a house from {self.since} need its common area, not negative, and their act")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 
 from billing.domain.calendar import month_span
 from billing.domain.charge import ChargedLine, Scope, explain
-from billing.domain.common import Negative, carried_on, rule_of
+from billing.domain.common import Cap, Negative, carried_on, rule_of
 from billing.domain.house import HouseEntries, house_uses
 from billing.domain.house_use import HouseUse
 from billing.domain.household import AccountMonth, House, Household, HouseTerms, Management
 from billing.domain.services import charge_account
 from billing.domain.tariff import TariffError, TariffSet
 from contracts.wire.ids import Service, SupplierId
-from tests.billing.builders import JANUARY, ZONE, counters, household, month_of, register, tariffs_of
+from tests.billing.builders import DATA, JANUARY, ZONE, counters, household, month_of, register, tariffs_of
 from tests.billing.recompute import recompute
 
 ORACLES = Path(__file__).parents[3] / "shared" / "data" / "oracles.json"
@@ -200,6 +200,18 @@ def test_rules_differ_by_the_form_of_management() -> None:
 def test_a_rule_that_names_no_such_way_is_refused() -> None:
     with pytest.raises(TariffError, match=r"rule.*negative and cap"):
         charge_account(flat(t1(), tariffs=rules("forgiven")))
+
+
+@pytest.mark.parametrize("path", sorted((DATA / "common").glob("*.json")), ids=lambda path: path.stem)
+def test_the_documents_that_ship_are_rules(path: Path) -> None:
+    value = json.loads(path.read_text(encoding="utf-8"))
+    (form,) = value["features"]
+    service = Service[value["service"].upper()]
+    at = House("House 1", ZONE, ("russia",), 240_000, frozenset(), house(Management(form)).terms)
+    month = month_of(house=at, tariffs=tariffs_of(value), suppliers={service: SupplierId(1)})
+    rule = rule_of(month, service)
+    assert rule is not None
+    assert (rule.negative, rule.cap) == ((Negative.NONE, Cap.NONE) if form == "direct" else (Negative.CARRY, Cap.NORM))
 
 
 # --- social norm, components, days -----------------------------------------------------------------------------------
