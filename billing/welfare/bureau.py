@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import Engine
 
 from billing.accounts import Accounts
-from billing.domain.tariff import NoTariff
 from billing.inbox import Inbox
 from billing.run import Runs
 from billing.tariffs import Tariffs
@@ -29,12 +28,11 @@ from billing.welfare.cases import (
     in_force,
     with_months,
 )
-from billing.welfare.compensation import NoBound
 from billing.welfare.due import BilledMonth, Due, dues
 from billing.welfare.library import Library
 from billing.welfare.months import BilledMonths
 from billing.welfare.records import Records, Shelf
-from billing.welfare.reference import Covers, Effect, NoSheet, Payout, SubsidyRules
+from billing.welfare.reference import Covers, Effect, OverlappingSheets, Payout, SubsidyRules
 from billing.welfare.standing import Standing
 from billing.welfare.working import Working
 from contracts.client.keyring import KeyRing
@@ -181,7 +179,7 @@ class Bureau:
             try:
                 found = dues(month, _in_force(shelves, period), book)
                 payout = book.require(Payout, month.areas, month.first_day)[1]
-            except (NoSheet, NoBound, NoTariff, LookupError) as error:
+            except (LookupError, OverlappingSheets) as error:
                 problems[account] = str(error)
                 continue
             head = _Head(month, now + payout.grant_valid_days * DAY_S, on, act, batch)
@@ -230,7 +228,9 @@ class Bureau:
         recoveries: list[Recovery] = []
         for period in sorted({award.period for shelf in shelves for award in shelf.awards}):
             month = self._months.of(period, [account], book).get(account)
-            found = {} if month is None else dues(month, _in_force(shelves, period), book)
+            if month is None:  # its document can't be read any more: what was given for it stays as it is
+                continue
+            found = dues(month, _in_force(shelves, period), book)
             for shelf in shelves:
                 settled = accounts[shelf.case].settled(period)
                 due = found[shelf.case].amount_kopecks if shelf.case in found else 0

@@ -74,6 +74,14 @@ class NoBound(LookupError):
         self.service, self.within = service, within
 
 
+class NoArea(LookupError):
+    """A dwelling has no area, so no share of it is within a norm."""
+
+    def __init__(self, category: str) -> None:
+        super().__init__(f"category {category} compensates within an area norm, and the dwelling has no area; enter it")
+        self.category = category
+
+
 def compensate(
     line: BilledLine, category: tuple[Sheet, Category], dwelling: Dwelling, bounds: Bounds
 ) -> Working | None:
@@ -81,7 +89,7 @@ def compensate(
 
     P = A · min(1, S_n / S) · D · m / n within the area norm; A · min(1, n · N / V) · D · m / n within the norm of
     consumption; without ``m / n`` where the whole family is covered. Roubles, half up to the kopeck once. Raises
-    NoBound.
+    NoBound, NoArea.
     """
     sheet, entitled = category
     given = entitled.services.get(line.service)
@@ -94,6 +102,8 @@ def compensate(
     if given.within is Within.AREA:
         if bounds.area is None:
             raise NoBound(entitled.code, line.service, given.within)
+        if dwelling.area_m2 <= 0:
+            raise NoArea(entitled.code)
         norm = bounds.area[1].of(dwelling.persons)
         sheets.append(bounds.area[0])
         inputs += [Input.of("S_n", norm, "m2"), Input.of("S", dwelling.area_m2, "m2")]

@@ -17,7 +17,7 @@ from billing.tariffs import Tariffs
 from billing.welfare.compensation import BilledLine, Bounds, Dwelling, VolumeNorm
 from billing.welfare.due import BilledMonth
 from billing.welfare.reference import AreaNorm, Book, NoSheet
-from contracts.wire.ids import BillKey, Period, Service
+from contracts.wire.ids import Period, Service
 from contracts.wire.leaf import BillKind
 from ledger.queries import Ledger
 
@@ -41,25 +41,26 @@ class BilledMonths:
         tariffs = self._tariffs.published(self._ledger)
         houses = self._register.houses()
         leaves = self._runs.of_accounts(accounts, period)
-        out = {}
-        for account in self._register.accounts(accounts):
-            standing = [
+        standing = {}
+        for name, own in leaves.items():
+            bills = [
                 (key, stored)
-                for key, stored, run in leaves.get(account.account, [])
+                for key, stored, run in own
                 if key is not None and run.stage is RunStage.ACTIVE and stored.kind is BillKind.BILL
             ]
-            if standing and standing[-1][1].document:
-                key, stored = standing[-1]
-                house = houses[account.house]
-                out[account.account] = billed_month(
-                    account, house, period, stored, book=book, tariffs=tariffs, still_open=self._open(key, stored)
-                )
+            if bills and bills[-1][1].document:
+                standing[name] = bills[-1]
+        views = {view.key: view for view in self._ledger.bills([key for key, _ in standing.values()])}
+        out = {}
+        for account in self._register.accounts(list(standing)):
+            key, stored = standing[account.account]
+            places = {Service[name.upper()]: place for name, place in stored.services.items()}
+            view = views.get(key)
+            left = {s: 0 if view is None else view.lines[place].open_kopecks for s, place in places.items()}
+            out[account.account] = billed_month(
+                account, houses[account.house], period, stored, book=book, tariffs=tariffs, still_open=left
+            )
         return out
-
-    def _open(self, key: BillKey, stored: StoredBill) -> dict[Service, int]:
-        view = self._ledger.bill(key)
-        places = {Service[name.upper()]: place for name, place in stored.services.items()}
-        return {service: 0 if view is None else view.lines[place].open_kopecks for service, place in places.items()}
 
     def areas_of(self, account: str) -> tuple[str, ...]:
         """Areas of an account's house. Raises UnknownAccount."""

@@ -1,10 +1,10 @@
-"""What of the awards still stands: a failed batch gave nothing, a reversed one what was used of it before."""
+"""What of the awards still stands: a failed batch gave nothing, a reversed or expired one what was used of it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, select
 
@@ -32,6 +32,14 @@ class Given:
         return sum(self.lines.values()) + sum(self.withheld.values())
 
 
+@dataclass(slots=True)
+class _Batch:
+    """A batch as the chain has it: what was used, by account and maximum. ``is_void``: nothing more will be."""
+
+    used: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    is_void: bool = False
+
+
 class Standing:
     """Tells what awards come to, by the inbox and the ledger."""
 
@@ -39,7 +47,9 @@ class Standing:
         self._engine = engine
         self._inbox = inbox
         self._ledger = ledger
-        self._used: dict[str, dict[tuple[str, int], list[int]] | None] = {}
+        head = ledger.head()
+        self._now = 0 if head is None else head.timestamp
+        self._batches: dict[str, _Batch] = {}
         self._told: dict[tuple[str, str, int, int], Given] = {}
 
     def of(self, awards: Iterable[Award]) -> list[Given]:
@@ -56,38 +66,37 @@ class Standing:
         whole = {line.service: line.amount_kopecks for line in award.lines}
         if award.effect is Effect.PERSON or not whole:
             return Given(award, whole, award.withheld)
-        if award.batch not in self._used:
-            self._used[award.batch] = self._used_of(award.batch)
-        used = self._used[award.batch]
-        if used is None:
-            return Given(award, whole, award.withheld)
-        lines = {}
+        if award.batch not in self._batches:
+            self._batches[award.batch] = self._batch(award.batch)
+        batch = self._batches[award.batch]
+        used = {}
         for service, amount in whole.items():
-            left = used.get((award.account, amount), [])
-            lines[service] = left.pop(0) if left else 0
-        return Given(award, lines, {})
+            left = batch.used.get((award.account, amount), [])
+            used[service] = left.pop(0) if left else 0
+        if batch.is_void:
+            return Given(award, used, {})
+        if award.expires_at <= self._now:  # what it did not take by now, it never will
+            return Given(award, used, award.withheld)
+        return Given(award, whole, award.withheld)
 
-    def _used_of(self, batch: str) -> dict[tuple[str, int], list[int]] | None:
-        """None while a batch stands; else what was used of it, by account and maximum."""
-        item = self._inbox.by_key(GrantsRequest.kind, batch)
+    def _batch(self, name: str) -> _Batch:
+        item = self._inbox.by_key(GrantsRequest.kind, name)
         if item is None:
-            return None
+            return _Batch()
         if item.state is State.FAILED:
-            return {}
+            return _Batch(is_void=True)
         with self._engine.connect() as connection:
             own = select(grant_batches.c.id, grant_batches.c.chain_batch).where(grant_batches.c.item == item.id)
             row = connection.execute(own).one_or_none()
             if row is None or row.chain_batch is None:
-                return None
+                return _Batch()
             query = select(grants.c.grant_index, grants.c.account).where(grants.c.batch == row.id)
             owners = {r.grant_index: r.account for r in connection.execute(query)}
+        used: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
         views = self._ledger.grants_of_batch(GrantBatchId(row.chain_batch))
-        if not any(view.is_reversed for view in views):
-            return None
-        out: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
         for view in views:
-            out[owners[view.index], view.maximum_kopecks].append(view.used_kopecks or 0)
-        return dict(out)
+            used[owners[view.index], view.maximum_kopecks].append(view.used_kopecks or 0)
+        return _Batch(dict(used), any(view.is_reversed for view in views))
 
 
 @dataclass(frozen=True, slots=True)
