@@ -9,9 +9,11 @@ import typer
 from typer._click.exceptions import ClickException
 
 from scripts.cli import (
+    balance,
     bench,
     bill,
     bill_runs,
+    cases,
     debt,
     demo,
     erase,
@@ -47,7 +49,10 @@ cli.add_typer(house.group, name="house")
 cli.add_typer(pay.group, name="pay")
 cli.add_typer(subsidy.group, name="subsidy")
 cli.add_typer(outlook.group, name="outlook")
+balance.add_to(debt.group)
 cli.add_typer(debt.group, name="debt")
+cli.add_typer(cases.dispute, name="dispute")
+cli.add_typer(cases.instalment, name="instalment")
 cli.command("statement")(statement.statement)
 cli.command("fsck")(fsck.fsck)
 cli.command("erase")(erase.erase)

@@ -8,12 +8,16 @@ from typing import Annotated
 
 import typer
 
+from billing.debt.allocation import Allocation
+from billing.debt.payment import claims_of, divide_payment
+from billing.debt.requests import AccountPayment
 from billing.inbox import Item, State
 from billing.requests import AgentPayment, Prepayment
-from contracts.wire.ids import BillKey, SupplierId
+from contracts.wire.ids import BillKey, Period, SupplierId
 from contracts.wire.units import Money
+from scripts.cli.balance import Debts
 from scripts.cli.books import open_town
-from scripts.cli.console import show
+from scripts.cli.console import out, show, show_json
 from scripts.cli.options import HomeOption, JsonOption
 from scripts.home import DEFAULT_HOME
 
@@ -66,6 +70,58 @@ def pay_ahead(
     """Pays a supplier ahead for an account; a later bill nets it."""
     request = Prepayment(account, SupplierId(supplier), Money.parse(roubles).kopecks)
     show([_row(open_town(home).inbox.put(key, request))], as_json)
+
+
+@group.command("split")
+def pay_split(
+    account: Annotated[str, typer.Argument(help="The account.")],
+    roubles: SumArgument,
+    key: Annotated[str | None, typer.Option("--key", help="Your own name for the payment: the same pays once.")] = None,
+    month: Annotated[str | None, typer.Option("--for", help="The month that the payer names, YYYY-MM.")] = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Shows what a sum covers, line by line over all bills of an account; with --key the agent then pays it so."""
+    period = None if month is None else Period.parse(month)
+    request = AccountPayment(account, Money.parse(roubles).kopecks, period)
+    debts = Debts(home)
+    found = debts.register.account(account)
+    suspended = {view.supplier for view in debts.ledger.suppliers() if not view.is_active}
+    claims = claims_of(
+        debts.books.of_account(account), debts.cases_of(account), debts.books.rules, debts.day(found, None), suspended
+    )
+    allocation = divide_payment(request, claims)
+    item = None if key is None else open_town(home).inbox.put(key, request)
+    rows = _shares(allocation)
+    if not as_json:
+        show(rows, False, f"{roubles} roubles for account {account}")
+        out.print(f"{allocation.left_kopecks} kopecks find nothing to pay")
+        if item is not None:
+            show([_row(item)], False)
+        return
+    show_json({
+        "parts": rows,
+        "left_kopecks": allocation.left_kopecks,
+        "waiting": [{"bill": str(claim.leaf), "open_kopecks": claim.open_kopecks} for claim in allocation.waiting],
+        "request": None if item is None else _row(item),
+    })  # fmt: skip
+
+
+def _shares(allocation: Allocation) -> list[dict[str, object]]:
+    return [
+        {
+            "bill": str(share.claim.leaf),
+            "period": str(share.claim.period),
+            "for": share.claim.rank.name.lower(),
+            "line": part.line.line,
+            "service": "erased" if part.line.service is None else part.line.service.name.lower(),
+            "supplier": int(part.line.supplier),
+            "open_kopecks": part.line.open_kopecks,
+            "amount_kopecks": part.amount_kopecks,
+        }
+        for share in allocation.shares
+        for part in share.lines
+    ]
 
 
 @group.command("requests")
