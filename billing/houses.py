@@ -25,6 +25,8 @@ from contracts.wire.leaf import Quality
 from contracts.wire.sealed import seal, unseal
 from contracts.wire.units import div_half_up
 
+_IN_LIST = 500
+"""Houses in one query: below every database's limit of parameters."""
 HouseUses = Mapping[str, Mapping[Service, HouseUse]]
 """The use of houses by code and resource."""
 
@@ -109,6 +111,8 @@ class Houses:
     def _entries(self, codes: Collection[str], period: Period) -> list[tuple[str, Entry]]:
         year_ended = Period(period.year - 1, 12).number
         query = select(house_entries).where(house_entries.c.period.in_([period.number, year_ended]))
+        if len(codes) <= _IN_LIST:
+            query = query.where(house_entries.c.house.in_(codes))
         out = []
         with self._engine.connect() as connection:
             for row in connection.execute(query):
@@ -145,6 +149,8 @@ class Houses:
             .order_by(house_months.c.run)
         )
         wanted = set(codes)
+        if len(wanted) <= _IN_LIST:
+            query = query.where(house_months.c.house.in_(wanted))
         with self._engine.connect() as connection:
             rows = [row for row in connection.execute(query) if row.house in wanted]
         keys = self._keyring.secrets(KeyId(bytes(row.key_id)) for row in rows)

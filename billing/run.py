@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, tu
 from billing.documents import ENGINE_HASH, Draft
 from billing.houses import HouseUses, store_uses
 from billing.leaves import Claims, Leaf, insert_leaves, leaf_of
-from billing.schema import bills, credits, runs, usage
+from billing.schema import bills, credits, house_months, runs, usage
 from billing.store import dump, load
 from contracts.client.keyring import KeyRing
 from contracts.wire.ids import NO_HASH, BillKey, Hash, KeyId, Period, RunId, SourceId, SupplierId
@@ -139,7 +139,7 @@ class Runs:
         with self._writes.begin() as connection:
             unfinished = connection.execute(select(runs.c.id).where(runs.c.state == RunStage.WRITING.value)).scalars()
             for run in unfinished.all():
-                for table in (credits, usage, bills):
+                for table in (house_months, credits, usage, bills):
                     connection.execute(delete(table).where(table.c.run == run))
                 connection.execute(delete(runs).where(runs.c.id == run))
 
