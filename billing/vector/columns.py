@@ -125,7 +125,7 @@ class Columns:
             return "an erased account"
         if account.opened > span.first or (account.closed is not None and account.closed < span.end):
             return "opened or closed in the month"
-        if house.code in self._rows.metered_houses or house.terms_on(span.first) is not None:
+        if house.code in self._rows.whole_houses or house.terms_on(span.first) is not None:
             return "a house worked out as a whole"
         if flat.area_dm2 <= 0 or flat.rooms < 1 or house.area_dm2 <= 0 or flat.persons_on(span.first) < 1:
             return "a gap in the register"

@@ -14,7 +14,7 @@ from billing.domain.readings import MeterKind
 from billing.domain.usage import DAY_S, Method
 from billing.leaves import usage_place
 from billing.months import FAILED, HISTORY_MONTHS, LOOK_BACK_S
-from billing.schema import accounts, events, meters, runs, usage
+from billing.schema import accounts, events, house_entries, house_months, meters, runs, usage
 from billing.store import load
 from contracts.client.keyring import KeyRing
 from contracts.wire.ids import Hash, KeyId, MeterId, Period, Service
@@ -45,7 +45,8 @@ class Rows:
     registers: list[PlainRegister] = field(default_factory=list)
     last: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     odd: dict[str, str] = field(default_factory=dict)
-    metered_houses: set[str] = field(default_factory=set)
+    whole_houses: set[str] = field(default_factory=set)
+    """Houses with meters of their own, or with entries in their books."""
 
 
 class RowReader:
@@ -122,9 +123,12 @@ class RowReader:
     def _read_houses(self, connection: Connection, rows: Rows, houses: Sequence[str]) -> None:
         for place in range(0, len(houses), IN_LIST):
             stretch = houses[place : place + IN_LIST]
-            rows.metered_houses |= set(
+            rows.whole_houses |= set(
                 connection.execute(select(meters.c.house).where(meters.c.house.in_(stretch))).scalars()
             )
+            for table in (house_entries, house_months):
+                entered = select(table.c.house).where(table.c.house.in_(stretch)).distinct()
+                rows.whole_houses |= set(connection.execute(entered).scalars())
             here = select(accounts.c.account).where(accounts.c.house.in_(stretch))
             befallen = select(events.c.account).where(events.c.account.in_(here)).distinct()
             rows.odd |= dict.fromkeys(connection.execute(befallen).scalars(), "an event in its book")

@@ -16,6 +16,7 @@ from billing.checks import Checks
 from billing.documents import Title, draft_bill
 from billing.domain.calendar import month_span
 from billing.domain.charge import ChargedLine
+from billing.domain.house_use import HouseUse
 from billing.domain.tariff import TariffSet
 from billing.leaves import Leaf, leaf_of, usage_json
 from billing.months import Months
@@ -56,6 +57,7 @@ class Stretched:
 
     leaves: list[Leaf] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
+    houses: dict[str, Mapping[Service, HouseUse]] = field(default_factory=dict)
     by_rules: Counter[str] = field(default_factory=Counter)
 
 
@@ -113,6 +115,7 @@ class StretchEngine:
         months = self._months.of(city.period, accounts, city.tariffs, city.heads)
         charges = charge_months(months, self._checks)
         out.problems |= charges.problems
+        out.houses |= charges.houses
         for account in accounts:
             title = self._title(account)
             if title is None:

@@ -63,6 +63,7 @@ class KeyRing:
     """A file of secrets, mode 600, that several processes may open at once."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._engine = _open(private_file(path))
         SCHEMA.bring_up(self._engine)
 
