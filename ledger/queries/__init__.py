@@ -78,6 +78,11 @@ class Ledger:
         """The ledger and the key ring of a running town."""
         return cls(open_database(database_url(home)), KeyRing(home / "keyring.db"))
 
+    @classmethod
+    def at(cls, url: str, keys: Keys | None = None) -> Ledger:
+        """The ledger in a database that is there."""
+        return cls(open_database(url), keys)
+
     # --- where it stands ---
 
     def head(self) -> Head | None:
