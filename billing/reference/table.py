@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 from openpyxl import Workbook, load_workbook
+from openpyxl.cell import Cell, WriteOnlyCell
 from openpyxl.utils.exceptions import InvalidFileException
 
 from billing.reference.faults import FileRefused
@@ -67,9 +69,8 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     if path.suffix.lower() == EXCEL:
         book = Workbook(write_only=True)
         sheet = book.create_sheet("kopeck")
-        sheet.append(list(columns))
-        for row in rows:
-            sheet.append([row.get(column, "") for column in columns])
+        for cells in (list(columns), *([row.get(column, "") for column in columns] for row in rows)):
+            sheet.append([_text_cell(sheet, text) for text in cells])
         book.save(path)
         return
     with path.open("w", encoding="utf-8-sig", newline="") as out:
@@ -128,6 +129,13 @@ def _text(cell: object) -> str:
     return _clean(str(cell))
 
 
+def _text_cell(sheet: Any, text: str) -> Cell:
+    """Text stays text: an act that begins with = is no formula, and 01 no number."""
+    cell: Cell = WriteOnlyCell(sheet, text)
+    cell.data_type = "s"
+    return cell
+
+
 def _clean(cell: str) -> str:
     return cell.replace("\u00a0", " ").strip()
 
@@ -148,6 +156,7 @@ COLUMNS = {
     "человек": "persons",
     "план": "plan",
     "зона": "zone",
+    "вариант": "option",
     "признаки": "features",
     "месяцы": "season_months",
     "заменяет": "replaces",

@@ -12,7 +12,10 @@ from billing.reference.faults import BadCell, RowFault
 from billing.reference.table import Row, Table
 
 HEAD = ("name", "kind", "area", "service", "act", "effective_from", "effective_to", "unit")
-COLUMNS = (*HEAD, "rate", "rooms", "persons", "plan", "zone", "value", "features", "season_months", "replaces")
+COLUMNS = (
+    *(*HEAD, "rate", "rooms", "persons", "plan", "zone", "option", "value"),
+    *("features", "season_months", "replaces"),
+)
 REQUIRED = frozenset({"name", "kind", "area", "service", "act", "effective_from", "unit", "value"})
 _ALIKE = (*HEAD, "last_day", "features", "season_months", "replaces")
 
@@ -33,6 +36,7 @@ class _Gathered:
     rates: dict[str, str] = field(default_factory=dict)
     table: dict[tuple[int, int], str] = field(default_factory=dict)
     plans: dict[str, dict[str, list[list[int]]]] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
 
 
 def read_tariffs(table: Table) -> tuple[list[Sourced], list[RowFault]]:
@@ -77,6 +81,8 @@ def write_tariffs(documents: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, 
         for rooms, line in enumerate(value.get("table", []), start=1):
             for persons, number in enumerate(line, start=1):
                 yield {**head, "rooms": str(rooms), "persons": str(persons), "value": number}
+        for option, choice in value.get("options", {}).items():
+            yield {**head, "option": option, "value": choice}
         for plan, zones in value.get("plans", {}).items():
             for zone, pairs in zones.items():
                 yield {**head, "plan": plan, "zone": zone, "value": " ".join(f"{a}-{b}" for a, b in pairs)}
@@ -121,10 +127,10 @@ def _alike(first: Row, row: Row) -> None:
 
 
 def _add(gathered: _Gathered, row: Mapping[str, str]) -> None:
-    named = [column for column in ("rate", "rooms", "plan") if row.get(column)]
+    named = [column for column in ("rate", "rooms", "plan", "option") if row.get(column)]
     if len(named) != 1:
         raise BadCell("rate", row.get("rate", ""), "leaves open what the value is",
-                      "fill in rate, or rooms and persons, or plan and zone")  # fmt: skip
+                      "fill in rate, or rooms and persons, or plan and zone, or option")  # fmt: skip
     if named == ["rate"]:
         _refuse_second(gathered.rates, row["rate"], "rate", row["rate"])
         gathered.rates[row["rate"]] = cells.decimal(row, "value")
@@ -132,6 +138,9 @@ def _add(gathered: _Gathered, row: Mapping[str, str]) -> None:
         place = cells.whole(row, "rooms"), cells.whole(row, "persons")
         _refuse_second(gathered.table, place, "persons", row["persons"])
         gathered.table[place] = cells.decimal(row, "value")
+    elif named == ["option"]:
+        _refuse_second(gathered.options, row["option"], "option", row["option"])
+        gathered.options[row["option"]] = cells.required(row, "value")
     else:
         zones = gathered.plans.setdefault(row["plan"], {})
         _refuse_second(zones, cells.required(row, "zone"), "zone", row["zone"])
@@ -151,6 +160,8 @@ def _document(gathered: _Gathered) -> dict[str, Any]:
         value["table"] = _square(gathered.table)
     if gathered.plans:
         value["plans"] = gathered.plans
+    if gathered.options:
+        value["options"] = gathered.options
     try:
         parse_document(value)
     except TariffError as error:

@@ -41,7 +41,7 @@ def title_of(value: Mapping[str, Any]) -> Title:
         document = parse_document(value)
         return Title(document.name, document.kind.value, document.act, document.effective_from, document.effective_to)
     end = value.get("effective_to")
-    acts = list(dict.fromkeys(_found(value, ("act",))))
+    acts = [str(value["act"])] if value.get("act") else list(dict.fromkeys(_found(value, ("act",))))
     starts = [date.fromisoformat(text) for text in _found(value, _STARTS)]
     return Title(
         str(value["name"]),
