@@ -324,6 +324,15 @@ debt_cases = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
+debt_journal = Table(
+    "debt_journal",
+    metadata,
+    Column("account", ForeignKey("accounts.account"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("key_id", LargeBinary(16), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
 account_payments = Table(
     "account_payments",
     metadata,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from fractions import Fraction
 
 from billing.debt.balance import LineDebt, Move, Turnover
 from billing.debt.books import Overdue
@@ -16,6 +15,7 @@ from billing.debt.claim import PENALTY_FORMULA, Claim
 from billing.debt.penalty import Row
 from billing.debt.work import Done, ServiceDebt, Step
 from billing.debt.work_rules import WorkRule
+from billing.domain.numbers import half_up
 from billing.paper import words
 from billing.paper.person import Person
 from billing.paper.sheet import Section, Sheet, Table, columns, facts
@@ -71,7 +71,7 @@ def notice_sheet(notice: Notice, person: Person) -> Sheet:
                 (
                     "Порог неполной оплаты",
                     f"{words.number(rule.months_at_norm)} × {words.roubles(norm)} = "
-                    f"{words.number(Fraction(norm, 100) * rule.months_at_norm, 2)} ₽",
+                    f"{words.roubles(half_up(norm * rule.months_at_norm))} ₽",
                 ),
                 ("Правовое основание", rule.act),
             ]
