@@ -24,12 +24,14 @@ from api.models import (
     Statement,
     Status,
     Supplier,
+    WelfareCase,
 )
 from api.models import StatementRow as StatementLine
 from api.orders import Network
 from api.parties import Names
 from api.people import People
 from api.problems import NotReady
+from billing.read import CaseSummary
 from contracts.wire.ids import BillKey, BillState, Hash, Period, SupplierId, address_text
 from ledger.queries import Ledger
 from ledger.queries.views import (
@@ -71,6 +73,10 @@ class Register(Protocol):
 
     def document_of(self, bill: BillKey) -> bytes | None:
         """The bill's document, the very bytes that its commitment holds."""
+        ...
+
+    def welfare_cases(self, ledger: Ledger) -> Sequence[CaseSummary]:
+        """Every case of help in sums."""
         ...
 
 
@@ -192,6 +198,23 @@ class LedgerBooks:
                 finalised=b.is_final,
             )
             for b in reversed(self._ledger.grant_batches())
+        ]
+
+    def welfare_cases(self) -> list[WelfareCase]:
+        """Cases of help in sums."""
+        return [
+            WelfareCase(
+                account=c.account,
+                case=c.case,
+                kind=c.kind,
+                first=str(c.first),
+                last=None if c.last is None else str(c.last),
+                revision=c.revision,
+                months_given=c.months_given,
+                given_kopecks=c.given_kopecks,
+                owed_back_kopecks=c.owed_back_kopecks,
+            )
+            for c in self._register.welfare_cases(self._ledger)
         ]
 
     def statement(self, supplier: SupplierId, period: Period | None) -> Statement | None:

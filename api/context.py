@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from api.models import Account, Bill, GrantBatch, Proof, Statement, Status, Supplier
+from api.models import Account, Bill, GrantBatch, Proof, Statement, Status, Supplier, WelfareCase
 from api.orders import Network
 from api.papers import Documents
 from api.people import People
@@ -45,6 +45,10 @@ class Books(Protocol):
 
     def grant_batches(self) -> list[GrantBatch]:
         """Batches of grants, newest first."""
+        ...
+
+    def welfare_cases(self) -> list[WelfareCase]:
+        """Cases of help in sums."""
         ...
 
     def statement(self, supplier: SupplierId, period: Period | None) -> Statement | None:

@@ -365,6 +365,26 @@ class GrantBatches(Model):
     batches: list[GrantBatch]
 
 
+class WelfareCase(Model):
+    """A case of help in sums: what it was decided by (income, family) stays with the welfare body."""
+
+    account: str
+    case: str
+    kind: Literal["subsidy", "compensation"]
+    first: str = Field(description="the first month, YYYY-MM")
+    last: str | None = Field(description="the last month; none where the case is open")
+    revision: int
+    months_given: int
+    given_kopecks: Kopecks
+    owed_back_kopecks: Kopecks
+
+
+class WelfareCases(Model):
+    """All cases of help, by account."""
+
+    cases: list[WelfareCase]
+
+
 class StatementRow(Model):
     """One receipt of a supplier."""
 

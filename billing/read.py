@@ -8,21 +8,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine
 
 from billing.accounts import Account, Accounts
 from billing.as_seen import Seen, as_seen
 from billing.domain.household import House
+from billing.explanation import explain_bill
 from billing.inbox import Inbox
 from billing.office import open_inbox
 from billing.run import Run, Runs, RunStage
 from billing.store import database_url, open_database
+from billing.welfare.overview import CaseSummary, summaries
+from billing.welfare.records import Records
+from billing.welfare.standing import Standing
 from contracts.client.deployments import Deployment
 from contracts.client.files import FileStore
 from contracts.client.keyring import KeyRing
 from contracts.wire.ids import BillKey, Hash, RunId
 from ledger.queries import Ledger
+
+__all__ = ["BillingRead", "CaseSummary", "inbox_of"]
 
 
 class BillingRead:
@@ -31,15 +38,15 @@ class BillingRead:
     def __init__(self, engine: Engine, keyring: KeyRing, files: FileStore) -> None:
         self._accounts = Accounts(engine, keyring)
         self._runs = Runs(engine, keyring)
+        self._records = Records(engine, self._accounts, keyring)
+        self._engine = engine
         self.files = files
 
     @classmethod
     def open(cls, home: Path) -> BillingRead:
         """The read door of a running town."""
         engine = open_database(database_url(home))
-        return cls(
-            engine, KeyRing(home / "keyring.db"), FileStore(home / "billing" / "files")
-        )
+        return cls(engine, KeyRing(home / "keyring.db"), FileStore(home / "billing" / "files"))
 
     # --- accounts ---
 
@@ -67,9 +74,7 @@ class BillingRead:
     def bills_of(self, account: str) -> Sequence[BillKey]:
         """Keys of an account's bills and notes in active runs, the oldest first."""
         return [
-            key
-            for key, _, run in self._runs.of_account(account)
-            if key is not None and run.stage is RunStage.ACTIVE
+            key for key, _, run in self._runs.of_account(account) if key is not None and run.stage is RunStage.ACTIVE
         ]
 
     def account_of(self, bill: BillKey) -> str | None:
@@ -82,10 +87,21 @@ class BillingRead:
         stored = self._runs.bill(bill)
         return None if stored is None else stored.document or None
 
+    def explanation_of(self, bill: BillKey) -> dict[str, Any] | None:
+        """A bill's working, line by line, out of its document; None where it was erased, or was never there."""
+        document = self.document_of(bill)
+        return None if document is None else explain_bill(bill, document)
+
     def as_seen(self, bill: BillKey, day: date, ledger: Ledger) -> Seen:
         """What was known of a bill by the end of a local day: the revision in force, what had moved, which notes there
         were. Raises NeverPosted."""
         return as_seen(bill, day, self._runs, self._accounts, ledger)
+
+    # --- help ---
+
+    def welfare_cases(self, ledger: Ledger) -> list[CaseSummary]:
+        """Every case of help in sums; what it was decided by stays sealed."""
+        return summaries(self._records.shelves(), Standing(self._engine, ledger))
 
     # --- runs ---
 
@@ -104,6 +120,4 @@ class BillingRead:
 
 def inbox_of(home: Path) -> Inbox:
     """The inbox of a running town, for whoever puts requests in from another process."""
-    return open_inbox(
-        open_database(database_url(home)), Deployment.load(home / "deployment.json")
-    )
+    return open_inbox(open_database(database_url(home)), Deployment.load(home / "deployment.json"))

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.caller import Caller, Door, require
-from api.models import GrantBatches, Statement, Suppliers
+from api.models import GrantBatches, Statement, Suppliers, WelfareCases
 from api.people import Role
 from api.problems import NotFound
 from api.rights import SEES_ALL
@@ -28,6 +28,13 @@ def grant_batches(caller: Caller, door: Door) -> GrantBatches:
     """Batches of grants with what of each has moved: for the welfare body, the regulator and the operator."""
     require(caller, Role.WELFARE, Role.REGULATOR, Role.OPERATOR)
     return GrantBatches(batches=door.books.grant_batches())
+
+
+@router.get("/welfare-cases")
+def welfare_cases(caller: Caller, door: Door) -> WelfareCases:
+    """Cases of help with what each was given and owes back: for the welfare body alone."""
+    require(caller, Role.WELFARE)
+    return WelfareCases(cases=door.books.welfare_cases())
 
 
 @router.get("/suppliers/{supplier}/statement")

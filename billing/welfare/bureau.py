@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import Engine
 
 from billing.accounts import Accounts
-from billing.inbox import Inbox
 from billing.run import Runs
 from billing.tariffs import Tariffs
 from billing.welfare import standing, subsidy
@@ -102,10 +101,9 @@ class Bureau:
     """Cases and awards of one town."""
 
     def __init__(
-        self, engine: Engine, register: Accounts, keyring: KeyRing, *, tariffs: Tariffs, inbox: Inbox, ledger: Ledger
+        self, engine: Engine, register: Accounts, keyring: KeyRing, *, tariffs: Tariffs, ledger: Ledger
     ) -> None:
         self._engine = engine
-        self._inbox = inbox
         self._ledger = ledger
         self.records = Records(engine, register, keyring)
         self.library = Library(engine)
@@ -156,7 +154,7 @@ class Bureau:
 
     def standing(self) -> Standing:
         """What awards come to now."""
-        return Standing(self._engine, self._inbox, self._ledger)
+        return Standing(self._engine, self._ledger)
 
     # --- a month's awards ---
 

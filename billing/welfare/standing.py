@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, select
 
-from billing.inbox import Inbox, State
+from billing.inbox import State
 from billing.requests import GrantsRequest
-from billing.schema import grant_batches, grants
+from billing.schema import grant_batches, grants, inbox
 from billing.welfare.awards import Award, Recovery
 from billing.welfare.records import Shelf
 from billing.welfare.reference import Effect
@@ -43,9 +43,8 @@ class _Batch:
 class Standing:
     """Tells what awards come to, by the inbox and the ledger."""
 
-    def __init__(self, engine: Engine, inbox: Inbox, ledger: Ledger) -> None:
+    def __init__(self, engine: Engine, ledger: Ledger) -> None:
         self._engine = engine
-        self._inbox = inbox
         self._ledger = ledger
         head = ledger.head()
         self._now = 0 if head is None else head.timestamp
@@ -80,12 +79,13 @@ class Standing:
         return Given(award, whole, award.withheld)
 
     def _batch(self, name: str) -> _Batch:
-        item = self._inbox.by_key(GrantsRequest.kind, name)
-        if item is None:
-            return _Batch()
-        if item.state is State.FAILED:
-            return _Batch(is_void=True)
+        asked = (inbox.c.kind == GrantsRequest.kind) & (inbox.c.client_key == name)
         with self._engine.connect() as connection:
+            item = connection.execute(select(inbox.c.id, inbox.c.state).where(asked)).one_or_none()
+            if item is None:
+                return _Batch()
+            if item.state == State.FAILED.value:
+                return _Batch(is_void=True)
             own = select(grant_batches.c.id, grant_batches.c.chain_batch).where(grant_batches.c.item == item.id)
             row = connection.execute(own).one_or_none()
             if row is None or row.chain_batch is None:

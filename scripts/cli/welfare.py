@@ -18,9 +18,9 @@ from billing.tariffs import Tariffs
 from billing.welfare import msp
 from billing.welfare.awards import Award, Manner
 from billing.welfare.bureau import Bureau, Plan
-from billing.welfare.cases import SubsidyCase, case_to_json
+from billing.welfare.cases import SubsidyCase
+from billing.welfare.overview import summaries
 from billing.welfare.post import Posting
-from billing.welfare.standing import account_of
 from contracts.client.files import FileStore
 from contracts.wire.ids import GrantBatchId, Period
 from scripts.cli.books import Books, open_town
@@ -73,7 +73,7 @@ def desk_of(home: Path) -> Desk:
         raise NoClock
     tariffs = Tariffs(engine, FileStore(town.home.folder("billing") / "files"))
     register = Accounts(engine, town.keyring)
-    bureau = Bureau(engine, register, town.keyring, tariffs=tariffs, inbox=town.inbox, ledger=town.ledger)
+    bureau = Bureau(engine, register, town.keyring, tariffs=tariffs, ledger=town.ledger)
     return Desk(town, bureau, head.timestamp)
 
 
@@ -104,24 +104,21 @@ def decide(file: FileArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOpt
 
 def cases(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Lists the cases with what they were given and what is owed back."""
-    desk = desk_of(home)
-    stands = desk.bureau.standing()
-    rows = []
-    for shelf in desk.bureau.records.shelves():
-        sums = account_of(shelf, stands)
-        latest = max(shelf.revisions, key=lambda r: r.number)
-        rows.append(
-            {
-                "account": shelf.account,
-                "case": shelf.case,
-                "type": str(case_to_json(latest.case)["type"]),
-                "revision": latest.number,
-                "since": str(latest.since),
-                "months_given": len({award.period for award in shelf.awards}),
-                "given_kopecks": sum(sum(given.lines.values()) for given in sums.given),
-                "owed_back_kopecks": sum(sums.open_kopecks.values()),
-            }
-        )
+    bureau = desk_of(home).bureau
+    rows = [
+        {
+            "account": case.account,
+            "case": case.case,
+            "type": case.kind,
+            "first": str(case.first),
+            "last": None if case.last is None else str(case.last),
+            "revision": case.revision,
+            "months_given": case.months_given,
+            "given_kopecks": case.given_kopecks,
+            "owed_back_kopecks": case.owed_back_kopecks,
+        }
+        for case in summaries(bureau.records.shelves(), bureau.standing())
+    ]
     show(rows, as_json, "cases")
 
 

@@ -34,7 +34,7 @@ PAYOUT = {
 def bureau_of(stage: Stage) -> Bureau:
     """The welfare body's desk in a town."""
     engine = open_database(database_url(stage.home.root))
-    return Bureau(engine, stage.accounts, stage.keyring, tariffs=stage.tariffs, inbox=stage.inbox, ledger=stage.ledger)
+    return Bureau(engine, stage.accounts, stage.keyring, tariffs=stage.tariffs, ledger=stage.ledger)
 
 
 def decide(stage: Stage, flats: list[Flat]) -> None:

@@ -79,6 +79,15 @@ def test_what_was_granted_is_told_to_welfare_and_the_regulator(log_in: LogIn) ->
         assert log_in(login).get("/v1/grant-batches").status_code == 403
 
 
+def test_cases_of_help_are_told_to_welfare_alone_and_in_sums(log_in: LogIn) -> None:
+    (case,) = log_in("welfare").get("/v1/welfare-cases").json()["cases"]
+    assert (case["case"], case["first"], case["last"]) == ("С-5", "2026-01", "2026-06")
+    assert (case["given_kopecks"], case["owed_back_kopecks"]) == (191_100, 1_500)
+    assert not {"income_kopecks", "family"} & set(case)
+    for login in ("resident12", "supplier1", "regulator"):
+        assert log_in(login).get("/v1/welfare-cases").status_code == 403
+
+
 def test_a_month_begins_at_midnight_of_the_houses(log_in: LogIn) -> None:
     statement = log_in("supplier1").get("/v1/suppliers/1/statement", params={"period": "2026-01"}).json()
     # Krasnoyarsk is seven hours ahead of UTC.

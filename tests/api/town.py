@@ -30,6 +30,7 @@ from billing.inbox import Inbox
 from billing.paper.desk import Papers
 from billing.paper.gis.directory import read_directory
 from billing.paper.person import Requisites
+from billing.read import CaseSummary
 from billing.store import open_database as open_billing
 from contracts.wire.ids import (
     Address,
@@ -264,6 +265,9 @@ class TownRegister:
     def document_of(self, bill: BillKey) -> bytes | None:
         return self.documents.get(bill)
 
+    def welfare_cases(self, _ledger: object) -> list[CaseSummary]:
+        return [CaseSummary(ACCOUNT, "С-5", "subsidy", JANUARY, Period(2026, 6), 2, 1, 191_100, 1_500)]
+
 
 def printed_document(account: str, amounts: dict[str, tuple[int, int]]) -> dict[str, Any]:
     """A whole document as billing writes it: (supplier, kopecks) by service, each worded like electricity."""
@@ -296,8 +300,11 @@ class TownPrints:
     def rules(self) -> Rules:
         return shipped_rules()
 
+    def account_of(self, bill: BillKey) -> str | None:
+        return TownRegister().account_of(bill)
+
     def document_of(self, bill: BillKey) -> bytes | None:
-        account = TownRegister().account_of(bill)
+        account = self.account_of(bill)
         if account is None or bill in self.erased:
             return None
         big = {"electricity": (1, 37_213), "cold_water": (2, 60_432), "solid_waste": (5, 12_651)}

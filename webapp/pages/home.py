@@ -26,10 +26,12 @@ async def home(visit: Visit) -> Response:
 
 
 async def _overview(visit: Visit, me: dict[str, Any]) -> Response:
-    """For the welfare body, the regulator and the operator: benefits, and suppliers where their receipts are open."""
+    """For the welfare body, the regulator and the operator: benefits; suppliers where their receipts are open; the
+    welfare body's own cases."""
     batches = (await visit.api.get("/v1/grant-batches"))["batches"]
     suppliers = (await visit.api.get("/v1/suppliers"))["suppliers"] if me["role"] != "welfare" else []
-    return visit.page("overview.html", me=me, batches=batches, suppliers=suppliers)
+    cases = (await visit.api.get("/v1/welfare-cases"))["cases"] if me["role"] == "welfare" else []
+    return visit.page("overview.html", me=me, batches=batches, suppliers=suppliers, cases=cases)
 
 
 routes = [Route("/", show(home), methods=["GET"])]

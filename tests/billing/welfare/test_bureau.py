@@ -42,9 +42,7 @@ SUBSIDY = {
 
 def bureau_of(stage: Stage, payout: str = "bill") -> Bureau:
     office = stage.office
-    bureau = Bureau(
-        office.engine, office.register, office.keyring, tariffs=office.tariffs, inbox=office.inbox, ledger=office.ledger
-    )
+    bureau = Bureau(office.engine, office.register, office.keyring, tariffs=office.tariffs, ledger=office.ledger)
     for document in DOCUMENTS:
         head = {"name": f"test {document['kind']}", "area": "test", "act": "act", "effective_from": "2026-01-01"}
         bureau.library.add({**head, "checked": True, **document})
