@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from billing.domain import boiler, formulas, house_formulas
-from billing.domain.calendar import Span
+from billing.domain.calendar import Span, cut
 from billing.domain.charge import ChargedLine, Input, Part
 from billing.domain.heating_year import MONTHS, correction, is_uniform, last_year_volume
-from billing.domain.house_heat import heat_by_area, heat_of, heat_of_premises, own_heat
+from billing.domain.house_heat import heat_by_area, heat_of_premises, own_heat
 from billing.domain.house_use import HouseUse
 from billing.domain.household import DM2_PER_M2, AccountMonth
 from billing.domain.numbers import half_up
@@ -65,10 +66,14 @@ def _heated(month: AccountMonth, use: HouseUse | None, own: Usage | None) -> _He
         return _by_flat_meters(month, use, own)
     meters = month.house_meters.get(SERVICE, ())
     spans = spans_of(month, SERVICE)
-    house = metered_usage(meters, Buckets(spans, SINGLE, month.house.zone)) if meters else None
+    whole = cut(month.span, [day for span in spans for day in (span.first, span.end)], month.house.zone)
+    house = metered_usage(meters, Buckets(whole, SINGLE, month.house.zone)) if meters else None
     if house is None and use is not None and use.volume is not None:
-        house = Usage(Method.AVERAGE, _by_days(use.volume, spans))
-    return _by_norm(month, spans) if house is None else _by_house_meter(month, spans, house)
+        house = Usage(Method.AVERAGE, _by_days(use.volume, whole))
+    if house is None:
+        return _by_norm(month, spans)
+    volumes = {span.first: zones[SINGLE.names[0]] for span, zones in zip(whole, house.quantities, strict=True)}
+    return _by_house_meter(month, [(span, volumes[span.first]) for span in spans], house)
 
 
 def _by_days(volume: int, spans: tuple[Span, ...]) -> tuple[dict[str, int], ...]:
@@ -77,20 +82,21 @@ def _by_days(volume: int, spans: tuple[Span, ...]) -> tuple[dict[str, int], ...]
     return tuple({SINGLE.names[0]: part} for part in parts)
 
 
-def _by_house_meter(month: AccountMonth, spans: tuple[Span, ...], house: Usage) -> _Heated:
-    """F3 with no meters in flats: P = S · V^Д / S^об · T."""
+def _by_house_meter(month: AccountMonth, spans: Sequence[tuple[Span, int]], house: Usage) -> _Heated:
+    """F3 with no meters in flats: P = S · V^Д / S^об · T, over the days that the account is open."""
     area, whole = month.household.area_m2, Fraction(month.house.area_dm2, DM2_PER_M2)
     parts = []
-    for place, span in enumerate(spans):
+    for span, counted in spans:
         tariff = tariff_on(month, SERVICE, span.first)
-        rate, volume = tariff.document.rates["single"], Fraction(house.quantities[place]["single"], MICRO)
+        rate, volume = tariff.document.rates["single"], Fraction(counted, MICRO)
         inputs = (
             Input.of("S", area, "m2"), Input.of("V_house", volume, "Gcal", readings=_stretch(house)),
             Input.of("S_house", whole, "m2"), Input.of("T", rate, "RUB/Gcal"),
         )  # fmt: skip
         amount = formulas.heating_by_house_meter(area, volume, whole, rate)
         parts.append(Part("P = S · V_house / S_house · T", "ф. 3", inputs, (tariff,), span, amount))
-    quantity = Fraction(house.total * month.household.area_dm2, month.house.area_dm2)
+    counted_all = sum(counted for _, counted in spans)
+    quantity = Fraction(counted_all * month.household.area_dm2, month.house.area_dm2)
     return _Heated(house.method, quantity, tuple(parts), house)
 
 
@@ -125,7 +131,8 @@ def _by_flat_meters(month: AccountMonth, use: HouseUse, own: Usage | None) -> _H
     house_usage = Usage(Method.METER, (), use.readings)
     mine = Fraction(own.total) if own else heat_by_area(use, month.household.area_dm2)
     house, premises = Fraction(use.volume or 0, MICRO), heat_of_premises(use) / MICRO
-    volume = house_formulas.heating_share(mine / MICRO, area, house - premises, whole)
+    spans = spans_of(month, SERVICE)
+    here = sum(span.days for span in spans)
     inputs = [
         Input.of("V_house", house, "Gcal", readings=_stretch(house_usage)),
         Input.of("V_premises", premises, "Gcal"), Input.of("S", area, "m2"), Input.of("S_house", whole, "m2"),
@@ -135,18 +142,22 @@ def _by_flat_meters(month: AccountMonth, use: HouseUse, own: Usage | None) -> _H
         inputs += [Input.of("V_metered", Fraction(use.by_meter, MICRO), "Gcal"), metered]
     how = "V_metered · S / S_metered" if own is None else ""
     inputs.append(Input.of("V", mine / MICRO, "Gcal", formula=how))
-    parts = []
-    for span in spans_of(month, SERVICE):
+    parts, quantity = [], Fraction(0)
+    for span in spans:
         tariff = tariff_on(month, SERVICE, span.first)
         rate, share = tariff.document.rates["single"], Fraction(span.days, month.span.days)
         formula, days = days_shared("P = max(V + S · (V_house − V_premises) / S_house, 0) · T", span, month)
+        volume = house_formulas.heating_share(mine / MICRO, area, house - premises, whole) * share
+        if own and here < month.span.days:  # its meter told these days alone, the house's all of them
+            formula = "P = max(V · w + S · (V_house − V_premises) / S_house · d, 0) · T"
+            days = (Input("w", f"{span.days}/{here}", "1"), *days)
+            told_here = mine / MICRO * Fraction(span.days, here)
+            volume = house_formulas.heating_share(told_here, area * share, house - premises, whole)
         told = (*inputs, Input.of("T", rate, "RUB/Gcal"), *days)
-        amount = house_formulas.common_charge(volume * share, rate)
+        amount = house_formulas.common_charge(volume, rate)
         parts.append(Part(formula, "ф. 3", told, (tariff,), span, amount))
-    method = Method.METER if own is None else own.method
-    return _Heated(
-        method, heat_of(use, month.household.area_dm2, own.total if own else None), tuple(parts), house_usage
-    )
+        quantity += volume * MICRO
+    return _Heated(Method.METER if own is None else own.method, quantity, tuple(parts), house_usage)
 
 
 def _evenly(month: AccountMonth, use: HouseUse | None) -> _Heated:

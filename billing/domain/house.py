@@ -75,8 +75,8 @@ def _house_use(months: Sequence[AccountMonth], service: Service, entries: HouseE
         others=entries.others,
         boiler=entries.boiler,
         carried=_carried(first, service, entries.past),
-        dwellings_dm2=sum(month.household.area_dm2 for month in months),
-        persons=sum(month.household.persons_on(month.span.first) for month in months),
+        dwellings_dm2=half_up(sum((month.household.area_dm2 * _open(month) for month in months), Fraction(0))),
+        persons=half_up(sum((_persons(month) * _open(month) for month in months), Fraction(0))),
         fuels=entries.fuels,
         past=entries.past if service is Service.HEATING else {},
         last_year=entries.last_year,
@@ -94,7 +94,7 @@ def _house_use(months: Sequence[AccountMonth], service: Service, entries: HouseE
         use = replace(use, volume=mean, estimated=mean is not None)
     if use.volume is None and not entries.fuels:
         return use  # by norms: nothing has to be known of the premises
-    by_norm = by_meter = metered_dm2 = 0
+    by_norm, by_meter, metered_dm2 = 0, 0, Fraction(0)
     for month in months:
         try:
             used = own_heat(month) if service is Service.HEATING else individual_use(month, service)
@@ -107,8 +107,19 @@ def _house_use(months: Sequence[AccountMonth], service: Service, entries: HouseE
             by_norm += used.total
         else:
             by_meter += used.total
-            metered_dm2 += month.household.area_dm2
-    return replace(use, by_norm=by_norm, by_meter=by_meter, metered_dm2=metered_dm2, unknown=unknown)
+            metered_dm2 += month.household.area_dm2 * _open(month)
+    return replace(use, by_norm=by_norm, by_meter=by_meter, metered_dm2=half_up(metered_dm2), unknown=unknown)
+
+
+def _open(month: AccountMonth) -> Fraction:
+    """The part of the month's days on which the account is open: two accounts may follow each other in one flat."""
+    first, end = month.span.first, month.span.end
+    first, end = max(first, month.opened or first), min(end, month.closed or end)
+    return Fraction(max((end - first).days, 0), month.span.days)
+
+
+def _persons(month: AccountMonth) -> int:
+    return month.household.persons_on(month.span.first)
 
 
 def _carried(month: AccountMonth, service: Service, past: Mapping[int, HouseUse]) -> int:

@@ -21,9 +21,10 @@ from billing.domain.calendar import month_span
 from billing.domain.charge import ChargedLine, PartKind, explain
 from billing.domain.heating import heating
 from billing.domain.house import HouseEntries, house_uses
-from billing.domain.house_heat import heat_of
+from billing.domain.house_heat import heat_of, heat_of_premises
 from billing.domain.house_use import HouseUse
 from billing.domain.household import AccountMonth, House, HouseTerms, Management
+from billing.domain.numbers import half_up
 from billing.domain.services import charge_account
 from billing.domain.tariff import TariffSet
 from billing.domain.usage import Method, PastMonth
@@ -169,6 +170,61 @@ def test_a_fallen_flat_meter_leaves_out_the_heating_of_the_house() -> None:
     uses = house_uses([heated(1_000_000), replace(fallen, account="2", meters={HEAT: (counters(HEAT, rows),)})])
     assert set(uses[HEAT].unknown) == {"2"}
     assert heating(replace(heated(1_000_000), house_use=uses)) is None
+
+
+def test_accounts_that_follow_each_other_in_a_flat_pay_for_it_once() -> None:
+    """The flat of 50 m² changes hands on the 11th: both together pay what one account would, by days, and the house's
+    other flats pay the same."""
+    change = date(2026, 1, 11)
+    before, after = replace(heated(None), closed=change), replace(heated(None, name="5"), opened=change)
+    others = [heated(3_000_000, 10_000, "2"), heated(None, name="3")]
+    alone, split = charged([heated(None), *others]), charged([before, after, *others])
+    assert [line.quantity for line in split[2:]] == [line.quantity for line in alone[1:]]
+    assert abs(sum(line.quantity for line in split[:2]) - alone[0].quantity) <= 1
+    by_house = [line_of(one) for one in (before, after, heated(None))]
+    assert abs(by_house[0].quantity + by_house[1].quantity - by_house[2].quantity) <= 1
+    for line in (*split, *by_house):
+        check_working(line)
+
+
+def test_a_flat_meter_that_counted_part_of_the_month_is_charged_whole() -> None:
+    change = date(2026, 1, 11)
+    moved_in = SPAN.start_ts + 10 * 86_400
+    rows = [register(moved_in, 100), register(SPAN.end_ts, 2_000_100)]
+    meter = counters(HEAT, rows, since=moved_in, initial={0: 100})
+    newcomer = replace(heated(0), opened=change, meters={HEAT: (meter,)})
+    uses = house_uses([newcomer, heated(3_000_000, name="2", area_dm2=15_000)])
+    line = line_of(replace(newcomer, house_use=uses))
+    rest = Fraction(uses[HEAT].volume or 0) - heat_of_premises(uses[HEAT])
+    assert line.quantity == half_up(2_000_000 + rest * 5000 * Fraction(21, 31) / 20_000)
+    check_working(line)
+
+
+def test_a_silent_house_meter_counts_with_its_mean_and_then_by_norm() -> None:
+    silent = replace(heated(None), house_meters={HEAT: (counters(HEAT, [], meter=9),)})
+    volumes = {202512: 18_000_000, 202511: 12_000_000, 202510: 6_000_000}
+    past = {number: HouseUse(HEAT, 20_000, volume=volume) for number, volume in volumes.items()}
+    use = house_uses([silent], {HEAT: HouseEntries(past=past)})[HEAT]
+    assert (use.volume, use.estimated) == (12_000_000, True)
+    line = line_of(replace(silent, house_use={HEAT: use}))
+    assert (line.method, line.quantity) == (Method.AVERAGE, 3_000_000)
+    check_working(line)
+    guessed = {number: replace(use, estimated=True) for number, use in past.items()}
+    older = dict.fromkeys((202509, 202508, 202507), past[202510])
+    assert house_uses([silent], {HEAT: HouseEntries(past={**guessed, **older})})[HEAT].volume is None
+    fewer = {number: past[number] for number in (202512, 202511)}
+    assert house_uses([silent], {HEAT: HouseEntries(past=fewer)})[HEAT].volume is None
+
+
+def test_february_takes_back_what_january_could_not() -> None:
+    use, history = year_of(552, 221269)
+    january = month(evenly(), use, history={HEAT: history})
+    line = charge_account(january)[0]
+    told = PastMonth(Method.METER, {}, SPAN.start_ts, {}, line.carried_kopecks, line.charged_kopecks)
+    february = month(evenly(), use, history={HEAT: (told, *history)}, period=Period(2026, 2))
+    taken = [p for p in charge_account(february)[0].parts if p.kind is PartKind.RECALCULATION]
+    assert [part.amount_kopecks for part in taken] == [-line.carried_kopecks]
+    assert line.carried_kopecks > 0
 
 
 # --- an in-house boiler ----------------------------------------------------------------------------------------------
