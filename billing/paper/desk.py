@@ -43,7 +43,11 @@ class NoDocument(LookupError):
 
 
 class Register(Protocol):
-    """What of billing's own books is read: a bill's document, the very bytes that its commitment holds."""
+    """What of billing's own books is read: whose a bill is, and its document as its commitment holds it."""
+
+    def account_of(self, bill: BillKey) -> str | None:
+        """Whose bill it is."""
+        ...
 
     def document_of(self, bill: BillKey) -> bytes | None:
         """The document; None where there is none, or its key was destroyed."""
@@ -78,6 +82,11 @@ class BillBooks:
         """Calendars and rates."""
         return self._debts.rules
 
+    def account_of(self, bill: BillKey) -> str | None:
+        """Whose bill it is."""
+        stored = self._runs.bill(bill)
+        return None if stored is None else stored.account
+
     def document_of(self, bill: BillKey) -> bytes | None:
         """A bill's document."""
         stored = self._runs.bill(bill)
@@ -106,6 +115,10 @@ class Papers:
         debts = DebtBooks(engine, Accounts(engine, keyring), runs, ledger, town_rules(home))
         books = BillBooks(runs, debts, Cases(engine, keyring))
         return cls(ledger, books, books, lambda: read_directory(home / "billing" / DIRECTORY))
+
+    def account_of(self, bill: BillKey) -> str | None:
+        """Whose bill it is."""
+        return self._register.account_of(bill)
 
     def pdf(self, bill: BillKey, person: Person, now: int) -> bytes:
         """The payment document as PDF. ``now`` in seconds UTC. Raises QrError."""
@@ -165,9 +178,11 @@ class Papers:
 def _owed(view: BillView, book: AccountBook) -> list[Owed]:
     """What is open besides this bill: of earlier months, and on notes to this one."""
     purposes = {leaf.key: leaf.purpose for leaf in book.leaves}
+    # The bill itself, and where it was superseded the one that took its place.
+    this = {leaf.key for leaf in _bills(book.leaves) if leaf.stored.period == view.period} | {view.key}
     found: defaultdict[tuple[str, int], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for debt in book.debts:
-        if debt.leaf == view.key or debt.period > view.period or not debt.open_kopecks:
+        if debt.leaf in this or debt.period > view.period or not debt.open_kopecks:
             continue
         kind = "disputed" if purposes.get(debt.leaf) == DISPUTE else "penalties" if debt.is_penalty else "arrears"
         found[_code(debt.service), int(debt.supplier)][f"{kind}_kopecks"] += debt.open_kopecks

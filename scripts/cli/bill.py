@@ -12,6 +12,7 @@ from billing.read import BillingRead
 from billing.requests import CorrectionRequest
 from contracts.wire.ids import BillKey, Period
 from ledger.queries.views import BillView
+from scripts.cli.bill_print import print_bill
 from scripts.cli.books import Books, open_town
 from scripts.cli.console import out, show, show_json
 from scripts.cli.options import HomeOption, JsonOption
@@ -19,6 +20,7 @@ from scripts.cli.seen import show_seen
 from scripts.home import DEFAULT_HOME
 
 group = typer.Typer(help="Billing runs, corrections and bills.", no_args_is_help=True)
+group.command("print")(print_bill)
 MonthArgument = Annotated[str, typer.Argument(help="The month, YYYY-MM.")]
 
 

@@ -14,6 +14,7 @@ from api.store import database_url, open_database
 from contracts.wire.ids import Period
 from contracts.wire.typed_data import sign_digest
 from scripts.home import Home
+from scripts.town.payees import enrol_payees
 from scripts.town.plan import Flat, Habit, Town
 from scripts.town.stage import Stage
 
@@ -111,7 +112,9 @@ class Residents:
     @staticmethod
     def enrol(stage: Stage) -> None:
         """The front desk opens the logins and records who lives where; the same again changes nothing."""
-        people = People(open_database(database_url(stage.home.root)))
+        engine = open_database(database_url(stage.home.root))
+        people = People(engine)
+        enrol_payees(stage.town, stage.home, engine)
         logins = logins_of(stage.town, stage.home)
         for login in logins:
             if not people.knows(login.login):

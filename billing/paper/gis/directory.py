@@ -58,7 +58,9 @@ def read_directory(path: Path) -> GisDirectory:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, GisError):
             raise
-        raise GisError(f"{path.name} is no directory of ГИС ЖКХ: {error!r}; see docs/documents.md") from error
+        raise GisError(
+            f"{path.name} is no directory of ГИС ЖКХ: {error!r}; billing/paper/gis/directory.py says what it holds"
+        ) from error
 
 
 def _reference(value: Mapping[str, Any]) -> Reference:
