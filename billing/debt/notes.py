@@ -14,7 +14,7 @@ from billing.debt.books import DISPUTE, AccountBook, DebtBooks, Leaf, Overdue
 from billing.debt.cases import Case, Cases, pauses_of
 from billing.debt.disputes import Dispute
 from billing.debt.requests import DisputeRequest, PenaltyRequest
-from billing.debt.table import explain_row
+from billing.debt.table import explain_charged_before, explain_row
 from billing.documents import Draft, NoteLine, Title, draft_note
 from billing.run import Basis, Runs
 from contracts.client.keyring import KeyRing
@@ -157,12 +157,12 @@ def _penalty_lines(late: Sequence[Overdue], before: dict[ServiceLine, int], at: 
         total = sum(overdue.table.amount_kopecks for overdue in tables)
         charged = before.get((service, supplier), 0)
         if total > charged:
+            parts = [explain_row(row) for overdue in tables for row in overdue.table.rows]
             explanation = {
-                "penalty_of": None if service is None else service.name.lower(),
+                "penalty_of": _name(service),
                 "through": at.isoformat(),
-                "total_kopecks": total,
-                "charged_before_kopecks": charged,
-                "parts": [explain_row(row) for overdue in tables for row in overdue.table.rows],
+                "parts": [*parts, explain_charged_before(charged)] if charged else parts,
+                "readings": [],
             }
             yield NoteLine(supplier, total - charged, explanation)
 

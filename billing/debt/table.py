@@ -31,6 +31,17 @@ def explain_row(row: Row) -> dict[str, object]:
     return out
 
 
+def explain_charged_before(kopecks: int) -> dict[str, object]:
+    """What notes charge already for the same debts, taken off, in the shape of a charged part."""
+    return {
+        "kind": "penalty",
+        "formula": "P = −C",
+        "act": "начислено прежними документами за те же долги",
+        "inputs": [{"symbol": "C", "value": str(Money(kopecks)), "unit": "RUB"}],
+        "amount_kopecks": -kopecks,
+    }
+
+
 def fraction_text(value: Fraction) -> str:
     """The exact number: whole, or num/den."""
     return str(value.numerator) if value.denominator == 1 else f"{value.numerator}/{value.denominator}"

@@ -18,6 +18,7 @@ from billing.debt.requests import (
     InstalmentRequest,
     PenaltyRequest,
 )
+from billing.explanation import explain_bill
 from billing.inbox import Item, State
 from billing.requests import AgentPayment
 from billing.run import RunStage
@@ -26,6 +27,8 @@ from contracts.wire.ids import BillState, Service
 from contracts.wire.leaf import BillKind
 from ledger.queries.views import BillView
 from tests.billing.debt.test_books import check_totals
+from tests.billing.independent_recompute import bill_faults
+from tests.billing.recompute import recompute
 from tests.billing.scenes import ALL, FEBRUARY, JANUARY, billed, billed_again, check_books, pay_all, received
 from tests.billing.stage import Stage
 
@@ -176,6 +179,13 @@ def test_what_is_disputed_already_or_was_never_billed_is_refused_by_name(stage: 
     assert "no line of its bills is for that" in (gas.reason or "")
 
 
+def check_explained(note: BillView) -> None:
+    """The note's own working, done again by a script that has none of our code."""
+    explained = explain_bill(note.key, note.document or b"")
+    assert list(bill_faults(explained)) == []
+    assert sum(recompute(part) for line in explained["lines"] for part in line["parts"]) == note.charged_kopecks
+
+
 def test_penalties_are_charged_on_a_note_of_their_own_once_and_paid_last(stage: Stage) -> None:
     billed(stage, 1)
     pay_all(stage, 1, maximum=10_000)
@@ -190,8 +200,7 @@ def test_penalties_are_charged_on_a_note_of_their_own_once_and_paid_last(stage: 
     (note,) = notes_of(stage, "1", BillKind.DEBIT_NOTE)
     document = json.loads(note.document or b"")
     assert document["purpose"] == "penalty"
-    for line in document["lines"]:
-        assert sum(part["amount_kopecks"] for part in line["parts"]) == line["amount_kopecks"]
+    check_explained(note)
     book = book_of(stage, "1")
     assert {debt.leaf: debt.open_kopecks for debt in book.principal} == principal
     assert sum(entry.amount_kopecks for entry in book.penalty_entries) == owed
@@ -200,9 +209,15 @@ def test_penalties_are_charged_on_a_note_of_their_own_once_and_paid_last(stage: 
     )
     again = done(stage, stage.ask("penalty again", PenaltyRequest(heat, JANUARY, at, "demand 4")))
     assert (again.result or {})["bills"] == 0
+    later = PenaltyRequest(heat, JANUARY, at + timedelta(days=10), "demand 5")
+    more = done(stage, stage.ask("penalty later", later))
+    due_later = sum(o.table.amount_kopecks for o in late(stage, "1", later.at) if o.debt.supplier == heat)
+    assert (more.result or {})["charged_kopecks"] == due_later - owed > 0
+    (_, second) = notes_of(stage, "1", BillKind.DEBIT_NOTE)
+    check_explained(second)
     rest = sum(debt.open_kopecks for debt in book.principal)
     done(stage, stage.ask("sum", AccountPayment("1", rest + 1)))
-    assert stage.view(note.key).open_kopecks == owed - 1
+    assert stage.view(note.key).open_kopecks + stage.view(second.key).open_kopecks == due_later - 1
     check_totals(stage)
     check_books(stage)
 
