@@ -24,6 +24,8 @@ def explanation_of(line: Mapping[str, Any]) -> Explanation | None:
             "amount_kopecks": part["amount_kopecks"],
             "surcharge_kopecks": part.get("surcharge_kopecks", 0),
             "kind": part.get("kind", "charge"),
+            "scope": part.get("scope", "individual"),
+            "resource": part.get("resource"),
         }
         for part in line["parts"]
     ]

@@ -116,6 +116,8 @@ class Part(Model):
     amount_kopecks: Kopecks
     surcharge_kopecks: Kopecks = 0
     kind: Literal["charge", "recalculation"] = "charge"
+    scope: Literal["individual", "common"] = "individual"
+    resource: str | None = Field(default=None, description="the service whose resource common property used")
 
 
 class UsedReading(Model):
