@@ -42,6 +42,8 @@ def _value(node: ast.expr, values: Mapping[str, Fraction]) -> Fraction:
         return values[node.id]
     if isinstance(node, ast.Constant) and isinstance(node.value, int):
         return Fraction(node.value)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_value(node.operand, values)
     if isinstance(node, ast.BinOp):
         return Fraction(_OPERATORS[type(node.op)](_value(node.left, values), _value(node.right, values)))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from typer.testing import CliRunner
 
 from billing.domain.household import HouseTerms, Management
 from billing.domain.readings import MeterBinding, MeterKind
@@ -20,6 +21,7 @@ from billing.schema import house_months
 from contracts.wire.ids import Period, Service
 from contracts.wire.leaf import RegisterReading
 from contracts.wire.units import Unit
+from scripts.cli import house as cli_house
 from tests.billing.builders import meter_id
 from tests.billing.recompute import recompute
 from tests.billing.scenes import FEBRUARY, JANUARY, SECOND, SPAN
@@ -173,6 +175,28 @@ def test_entries_take_the_last_word_and_need_a_house(stage: Stage) -> None:
     assert (found[Service.GAS].boiler, found[Service.HEATING].last_year) == (1300, 5)
     assert (found[Service.HEATING].fuels, found[Service.HOT_WATER].fuels) == ({Service.GAS: 900}, {Service.GAS: 400})
     assert books.entries([HOUSE.code], FEBRUARY)[HOUSE.code][WATER].others == 7
+
+
+def test_the_command_line_enters_sets_and_shows(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.office.register.add_house(HOUSE)
+    monkeypatch.setattr(cli_house, "open_town", lambda _: stage.office)
+    monkeypatch.setattr(cli_house, "open_database", lambda _: stage.office.engine)
+
+    def kopeck(*arguments: str) -> str:
+        result = CliRunner().invoke(cli_house.group, list(arguments))
+        if result.exception is not None:
+            raise result.exception
+        return result.stdout
+
+    terms = [HOUSE.code, "company", "3000", "--since", "2026-01-01", "--act", "minutes 1", "--over-cap-to-owners"]
+    kopeck("terms", *terms)
+    kopeck("enter", HOUSE.code, "2026-01", "cold_water", "others", "2500", "--act", "report 7", "--name", "shop")
+    (row,) = json.loads(kopeck("list", "--json"))
+    assert (row["management"], row["common_area_dm2"], row["over_cap_to_owners"]) == ("company", 3000, True)
+    assert houses_of(stage).entries([HOUSE.code], JANUARY)[HOUSE.code][WATER].others == 2500
+    assert json.loads(kopeck("balance", HOUSE.code, "2026-01", "--json")) == []
+    with pytest.raises(UnknownHouse, match="nowhere"):
+        kopeck("balance", "nowhere", "2026-01")
 
 
 def test_terms_hold_from_their_month_on(stage: Stage) -> None:
