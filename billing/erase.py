@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, delete, select, update
 
+from billing.debt.requests import DisputeRequest, InstalmentRequest
 from billing.requests import CorrectionRequest, GrantsRequest, RunRequest
 from billing.schema import accounts, events, inbox, meters, residents, runs
 from billing.store import dump, load
@@ -39,6 +40,7 @@ def erase(engine: Engine, files: FileStore, account: str, key: KeyId, sign: Sign
         still_open = (accounts.c.account == account) & accounts.c.closed.is_(None)
         connection.execute(update(accounts).where(still_open).values(closed=closed))
         done["decisions"] += _forget_decisions(connection, account)
+        done["cases"] += _forget_cases(connection, account)
         done["problems"] += _forget_problems(connection, account)
     return +done
 
@@ -55,6 +57,24 @@ def _forget_decisions(connection: Connection, account: str) -> int:
         if hits:
             connection.execute(update(inbox).where(inbox.c.id == row.id).values(payload=dump(payload)))
             forgotten += len(hits)
+    return forgotten
+
+
+def _forget_cases(connection: Connection, account: str) -> int:
+    """Requests for disputes and agreements hold what the resident said, and what was agreed."""
+    forgotten = 0
+    kinds = DisputeRequest.kind, InstalmentRequest.kind
+    query = select(inbox.c.id, inbox.c.kind, inbox.c.payload, inbox.c.reason).where(inbox.c.kind.in_(kinds))
+    for row in connection.execute(query).all():
+        payload = load(row.payload)
+        if payload["account"] != account or payload["act"] == _ERASED:
+            continue
+        gone: dict[str, object] = {"schedule": [], "periods": []}
+        payload |= {"act": _ERASED, **({"ground": _ERASED} if row.kind == DisputeRequest.kind else gone)}
+        reason = None if row.reason is None else _ERASED
+        here = inbox.c.id == row.id
+        connection.execute(update(inbox).where(here).values(payload=dump(payload), reason=reason))
+        forgotten += 1
     return forgotten
 
 

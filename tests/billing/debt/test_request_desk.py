@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from pathlib import Path
 
 from billing.debt.balance import Move
 from billing.debt.books import AccountBook, Overdue
@@ -18,11 +19,13 @@ from billing.debt.requests import (
     InstalmentRequest,
     PenaltyRequest,
 )
+from billing.erase import erase
 from billing.explanation import explain_bill
 from billing.inbox import Item, State
 from billing.requests import AgentPayment
 from billing.run import RunStage
 from billing.schema import debt_cases
+from contracts.client.files import FileStore
 from contracts.wire.ids import BillState, Service
 from contracts.wire.leaf import BillKind
 from ledger.queries.views import BillView
@@ -242,12 +245,24 @@ def test_an_agreement_stops_penalties_until_it_is_breached(stage: Stage) -> None
     assert all(o.table.rows[0].days == 5 for o in late(stage, "1", first + timedelta(days=100)))
 
 
-def test_cases_are_sealed_and_told_no_more_once_the_key_is_destroyed(stage: Stage) -> None:
+def test_an_erased_account_s_cases_are_told_no_more(stage: Stage, tmp_path: Path) -> None:
     billed(stage, 1)
     disputed(stage)
-    account = stage.office.register.account("1")
-    with stage.office.engine.connect() as connection:
-        (row,) = connection.execute(debt_cases.select())
-    assert b"pipe" not in bytes(row.sealed)
+    schedule = (Instalment(date(2030, 1, 10), 1_234),)
+    done(stage, stage.ask("sign", InstalmentRequest("1", date(2026, 5, 4), (JANUARY,), schedule, "paper 77")))
+    account, office = stage.office.register.account("1"), stage.office
+    with office.engine.connect() as connection:
+        sealed = [bytes(row.sealed) for row in connection.execute(debt_cases.select())]
+    assert len(sealed) == 2
+    assert not any(b"pipe" in one or b"1234" in one for one in sealed)
     stage.town.keys.destroy(account.key_id, at=0, act="erasure 1")
-    assert stage.office.cases().of_accounts() == {}
+    assert office.cases().of_accounts() == {}
+    for times in (2, 0):
+        told = erase(office.engine, FileStore(tmp_path / "none"), "1", account.key_id, _no_sign, at=0)
+        assert told["cases"] == times
+    payloads = [json.dumps(item.request.to_json()) for item in stage.inbox.items()]
+    assert not any(word in payload for payload in payloads for word in ("pipe", "1234", "paper 77", "claim 7"))
+
+
+def _no_sign(*_: object) -> bytes:
+    raise AssertionError("there are no files to erase here")
