@@ -53,6 +53,11 @@ def leaf_of(draft: Draft) -> Leaf:
     )
 
 
+def ordered(drafts: Iterable[Draft]) -> list[Leaf]:
+    """The leaves of drafts in the order in which they stand in a run."""
+    return sorted(map(leaf_of, drafts), key=lambda leaf: leaf.commit)
+
+
 # --- what a run claims -----------------------------------------------------------------------------------------------
 
 

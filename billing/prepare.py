@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import structlog
 from sqlalchemy import Engine, select
@@ -15,12 +16,15 @@ from billing.corrections import Standing, differences, standing_of
 from billing.documents import Draft, Title, draft_bill, draft_note
 from billing.domain.charge import ChargedLine
 from billing.domain.household import AccountMonth
+from billing.leaves import Leaf, ordered
 from billing.months import Months
 from billing.policy import NO_POLICY, Policy
 from billing.requests import CorrectionRequest, RunRequest
 from billing.run import Basis, Runs, RunStage
 from billing.schema import credits, prepayments, runs
 from billing.tariffs import Tariffs
+from billing.vector.city import Books, bill_city
+from billing.vector.stretch import City
 from contracts.client.keyring import KeyRing
 from contracts.wire.ids import BillKey, BillState, Hash, Period
 from contracts.wire.leaf import Credit
@@ -84,14 +88,32 @@ class Preparer:
         Where an account can't be billed, nothing is prepared unless the request leaves such accounts out, or another
         hand is to look at the list. Raises ProblemsFound, NothingToBill, UnknownDocument and DecisionsOutstanding.
         """
+        if request.accounts is None:
+            return self._bill_city(request, item, policy)
         work = self._work_out(request.period, request.accounts, policy)
-        blocking = work.charges.blocking
-        if blocking and not (request.leaves_out_problems or policy.four_eyes):
-            raise ProblemsFound(request.period, blocking)
+        _refuse(request, policy, work.charges.blocking)
         basis = Basis(
             request.period, "regular", item, work.version, work.heads, (), work.charges.problems, work.charges.houses
         )
-        return self._store(basis, work.drafts, RunStage.WAITING if policy.four_eyes else RunStage.PREPARED)
+        return self._store(basis, ordered(work.drafts), _stage(policy))
+
+    def _bill_city(self, request: RunRequest, item: int, policy: Policy) -> int:
+        """The same for all accounts, by columns."""
+        period, passports = request.period, self._ledger.meter_passports() if policy.needs_passports else None
+        city = City(
+            period,
+            tuple(self._ledger.heads_to_bill()),
+            self._tariffs.published(self._ledger),
+            frozenset(self._runs.billed(period)),
+            self._prepaid(),
+            self._runs.revisions_after(period),
+            passports,
+        )
+        with bill_city(Books(self._engine, self._keyring, self._ledger), city) as found:
+            _refuse(request, policy, Charges(problems=found.problems).blocking)
+            number = city.tariffs.number
+            basis = Basis(period, "regular", item, number, city.heads, (), found.problems, found.houses)
+            return self._store(basis, found.leaves(), _stage(policy))
 
     def preview(self, period: Period, accounts: Sequence[str] | None = None, policy: Policy = NO_POLICY) -> Worked:
         """What a run would bill if it were asked for now; nothing is kept or sent. Raises UnknownDocument and
@@ -134,27 +156,30 @@ class Preparer:
             return None
         return Title(account.account, period, revision, account.key_id, secret)
 
-    def _store(self, basis: Basis, drafts: Sequence[Draft], stage: RunStage = RunStage.PREPARED) -> int:
-        if not drafts:
+    def _store(self, basis: Basis, leaves: Iterable[Leaf], stage: RunStage = RunStage.PREPARED) -> int:
+        rest = iter(leaves)
+        first = next(rest, None)
+        if first is None:
             raise NothingToBill(basis.period, basis.problems)
-        run = self._runs.add(basis, drafts, stage)
+        run = self._runs.write(basis, chain([first], rest), stage)
         _log.info(
             "run.prepared",
             run=run,
             kind=basis.kind,
             period=str(basis.period),
-            leaves=len(drafts),
+            leaves=self._runs.get(run).proposal.count,
             problems=len(basis.problems),
         )
         return run
 
     # --- prepayments ---
 
-    def _prepaid(self, accounts: Sequence[str]) -> dict[str, list[Credit]]:
-        """What each account has paid ahead and no bill has named yet: ``line`` holds the supplier here."""
-        wanted = set(accounts)
+    def _prepaid(self, accounts: Sequence[str] | None = None) -> dict[str, list[Credit]]:
+        """What each account, or each of those named, has paid ahead and no bill has named yet: ``line`` holds the
+        supplier here."""
+        wanted = None if accounts is None else set(accounts)
         with self._engine.connect() as connection:
-            made = [row for row in connection.execute(select(prepayments)) if row.account in wanted]
+            made = [row for row in connection.execute(select(prepayments)) if wanted is None or row.account in wanted]
             named = connection.execute(
                 select(credits, runs.c.chain_run)
                 .join(runs, runs.c.id == credits.c.run)
@@ -218,7 +243,7 @@ class Preparer:
         basis = Basis(
             request.period, "correction", item, version, heads, tuple(sorted(superseded)), problems, charges.houses
         )
-        return self._store(basis, drafts)
+        return self._store(basis, ordered(drafts))
 
     def _correct_one(
         self, title: Title, month: AccountMonth, lines: Sequence[ChargedLine], standing: Standing, act: str
@@ -236,6 +261,16 @@ class Preparer:
             drafts.append(note if drafts else replace(note, charged=tuple(lines)))
             title = Title(title.account, title.period, title.revision + 1, title.key_id, title.secret)
         return drafts, list(difference.superseded)
+
+
+def _refuse(request: RunRequest, policy: Policy, blocking: Mapping[str, str]) -> None:
+    """Raises ProblemsFound where a run is not to go on without the accounts that can't be billed."""
+    if blocking and not (request.leaves_out_problems or policy.four_eyes):
+        raise ProblemsFound(request.period, blocking)
+
+
+def _stage(policy: Policy) -> RunStage:
+    return RunStage.WAITING if policy.four_eyes else RunStage.PREPARED
 
 
 def _not_to_bill(

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, tu
 
 from billing.documents import ENGINE_HASH, Draft
 from billing.houses import HouseUses, store_uses
-from billing.leaves import Claims, Leaf, insert_leaves, leaf_of
+from billing.leaves import Claims, Leaf, insert_leaves, ordered
 from billing.schema import bills, credits, house_months, runs, usage
 from billing.store import dump, load
 from contracts.client.keyring import KeyRing
@@ -111,7 +111,7 @@ class Runs:
 
     def add(self, basis: Basis, drafts: Sequence[Draft], stage: RunStage = RunStage.PREPARED) -> int:
         """Stores a run with all its leaves; its number in our own books."""
-        return self.write(basis, sorted(map(leaf_of, drafts), key=lambda leaf: leaf.commit), stage)
+        return self.write(basis, ordered(drafts), stage)
 
     def write(self, basis: Basis, leaves: Iterable[Leaf], stage: RunStage = RunStage.PREPARED) -> int:
         """The same for leaves that come in the order of their commitments, as many as may be: they go in by slices,
@@ -256,14 +256,18 @@ class Runs:
 
     def next_revisions(self, accounts: Iterable[str], period: Period) -> dict[str, int]:
         """The next revision of each account: every leaf counts, failed runs' too, so an id is never used twice."""
+        known = self.revisions_after(period)
+        return {account: known.get(account, 0) for account in accounts}
+
+    def revisions_after(self, period: Period) -> dict[str, int]:
+        """The next revision of each account that has a leaf for a period; of any other it is 0."""
         with self._engine.connect() as connection:
             query = (
                 select(bills.c.account, func.max(bills.c.revision).label("last"))
                 .where(bills.c.period == period.number)
                 .group_by(bills.c.account)
             )
-            last = {row.account: int(row.last) + 1 for row in connection.execute(query)}
-        return {account: last.get(account, 0) for account in accounts}
+            return {row.account: int(row.last) + 1 for row in connection.execute(query)}
 
 
 def _slices(leaves: Iterable[Leaf]) -> Iterator[list[Leaf]]:

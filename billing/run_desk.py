@@ -42,6 +42,7 @@ class RunDesk:
         self._policies = Policies(office.engine)
         self._approvals = Approvals(office.engine, office.runs, office.inbox)
         self._preparer = Preparer(office.engine, office.register, office.keyring, office.tariffs, office.ledger)
+        office.runs.drop_unfinished()
 
     def step(self, now: int) -> None:
         """One round; ``now`` is the latest block's time."""

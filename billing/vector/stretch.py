@@ -199,6 +199,8 @@ class StretchEngine:
 
     def _put_together(self, columns: Columns, filled: Sequence[tuple[GroupOf, Filled]]) -> dict[str, PlainBill]:
         """The bills of all accounts that are not odd."""
+        if not filled:
+            return {}
         services = sorted({group.service for group, _ in filled})
         row_of = {service: row for row, service in enumerate(services)}
         shape = len(services), len(columns.accounts)
