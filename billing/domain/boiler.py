@@ -73,6 +73,8 @@ def _hot_water_parts(month: AccountMonth, use: HouseUse, volume: Fraction, span:
         "P = V · T_water", "ф. 20", (v, Input.of("T_water", rate, "RUB/m3")), (cold,), span,
         house_formulas.common_charge(volume, rate), resource=Service.COLD_WATER,
     )  # fmt: skip
+    if not whole:
+        return  # nobody used hot water: nothing to share the fuel by
     for fuel, quantity in sorted(use.fuels.items()):
         unit, base = FUELS[fuel]
         version = _tariff(month, fuel, span)
@@ -80,10 +82,9 @@ def _hot_water_parts(month: AccountMonth, use: HouseUse, volume: Fraction, span:
         inputs = (
             v, Input.of("V_boiler", taken, unit), Input.of("V_house", whole, "m3"), Input.of("T", rate, f"RUB/{unit}"),
         )  # fmt: skip
-        amount = house_formulas.boiler_hot_water(volume, taken, whole, rate) if whole else 0
+        amount = house_formulas.boiler_hot_water(volume, taken, whole, rate)
         formula = "P = V · V_boiler / V_house · T"
-        if whole:
-            yield Part(formula, "ф. 20", inputs, (version,), span, amount, resource=fuel)
+        yield Part(formula, "ф. 20", inputs, (version,), span, amount, resource=fuel)
 
 
 def _spans(month: AccountMonth, fuel: Service) -> Iterator[tuple[Span, Version]]:
