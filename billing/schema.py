@@ -324,6 +324,18 @@ debt_cases = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
+fund_entries = Table(
+    "fund_entries",
+    metadata,
+    Column("house", ForeignKey("houses.house"), primary_key=True),
+    Column("document", String(200), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("contractor", Text, nullable=False),
+)
+
 debt_journal = Table(
     "debt_journal",
     metadata,

@@ -19,6 +19,7 @@ from scripts.cli import (
     erase,
     event,
     fsck,
+    fund,
     house,
     oracle,
     outlook,
@@ -43,12 +44,14 @@ cli.command("demo")(demo.demo)
 cli.add_typer(oracle.group, name="oracle")
 bill_runs.add_to(bill.group)
 cli.add_typer(bill.group, name="bill")
+tariff.group.command("whatif")(outlook.what_if)
 cli.add_typer(tariff.group, name="tariff")
 cli.add_typer(event.group, name="event")
 cli.add_typer(house.group, name="house")
 cli.add_typer(pay.group, name="pay")
 cli.add_typer(subsidy.group, name="subsidy")
 cli.add_typer(outlook.group, name="outlook")
+cli.add_typer(fund.group, name="fund")
 balance.add_to(debt.group)
 cli.add_typer(debt.group, name="debt")
 cli.add_typer(cases.dispute, name="dispute")

@@ -1,4 +1,4 @@
-"""``kopeck outlook``: the months to come, how such forecasts came true, and what another tariff would have cost."""
+"""``kopeck outlook`` and ``kopeck tariff whatif``: the months to come, and what another tariff would have cost."""
 
 from __future__ import annotations
 
@@ -75,7 +75,6 @@ def score_households(
     show(rows, as_json, "median error by meter, one to three steps ahead")
 
 
-@group.command("whatif")
 def what_if(
     file: Annotated[Path, typer.Argument(help="The proposed tariff document, JSON.")],
     first: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")],
