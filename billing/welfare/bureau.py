@@ -5,7 +5,6 @@ Nothing leaves it before it was previewed: ``plan`` says who gets what and why, 
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,8 +15,8 @@ from sqlalchemy import Engine
 from billing.accounts import Accounts
 from billing.run import Runs
 from billing.tariffs import Tariffs
-from billing.welfare import standing, subsidy
-from billing.welfare.awards import Award, AwardLine, Manner, Recovery, Repayment
+from billing.welfare import subsidy
+from billing.welfare.awards import Award, Manner, Recovery, Repayment
 from billing.welfare.cases import (
     CompensationCase,
     Revision,
@@ -27,16 +26,16 @@ from billing.welfare.cases import (
     in_force,
     with_months,
 )
-from billing.welfare.due import BilledMonth, Due, dues
+from billing.welfare.due import dues
 from billing.welfare.library import Library
 from billing.welfare.months import BilledMonths
 from billing.welfare.records import Records, Shelf
-from billing.welfare.reference import Covers, Effect, OverlappingSheets, Payout, SubsidyRules
-from billing.welfare.standing import Standing
+from billing.welfare.reference import Covers, OverlappingSheets, Payout, SubsidyRules
+from billing.welfare.settling import NOTHING_DUE, Demand, Head, award_for, recovery_for
+from billing.welfare.standing import Standing, account_of
 from billing.welfare.working import Working
 from contracts.client.keyring import KeyRing
-from contracts.wire.ids import Period, Service
-from contracts.wire.units import split_largest_remainder
+from contracts.wire.ids import Period
 from ledger.queries import Ledger
 
 DAY_S = 86_400
@@ -180,13 +179,13 @@ class Bureau:
             except (LookupError, OverlappingSheets) as error:
                 problems[account] = str(error)
                 continue
-            head = _Head(month, now + payout.grant_valid_days * DAY_S, on, act, batch)
+            head = Head(month, payout, now + payout.grant_valid_days * DAY_S, on, act, batch)
             for shelf in shelves:
-                award = _award(shelf, standing.account_of(shelf, stands), found[shelf.case], payout, head)
-                if award is None:
-                    nothing[account, shelf.case] = _why_nothing(shelf, found[shelf.case], stands, period)
-                else:
+                award = award_for(shelf, account_of(shelf, stands), found[shelf.case], head)
+                if isinstance(award, Award):
                     awards.append(award)
+                else:
+                    nothing[account, shelf.case] = award
         return Plan(period, tuple(awards), nothing, problems)
 
     # --- changes ---
@@ -210,7 +209,7 @@ class Bureau:
             _with(other, revision) if fresh and other.case == number else other
             for other in self.records.shelves([account])
         ]
-        months, recoveries = self._again(account, shelves, on, act, manner)
+        months, recoveries = self._again(account, shelves, Demand(on, act, manner))
         if not dry:
             if fresh:
                 self.records.add_revision(revision)
@@ -218,10 +217,10 @@ class Bureau:
         return Change(revision, tuple(months), tuple(recoveries))
 
     def _again(
-        self, account: str, shelves: Sequence[Shelf], on: date, act: str, manner: Manner
+        self, account: str, shelves: Sequence[Shelf], demand: Demand
     ) -> tuple[list[tuple[Period, str, int, int]], list[Recovery]]:
         book, stands = self.library.book(), self.standing()
-        accounts = {shelf.case: standing.account_of(shelf, stands) for shelf in shelves}
+        accounts = {shelf.case: account_of(shelf, stands) for shelf in shelves}
         months: list[tuple[Period, str, int, int]] = []
         recoveries: list[Recovery] = []
         for period in sorted({award.period for shelf in shelves for award in shelf.awards}):
@@ -231,24 +230,19 @@ class Bureau:
             found = dues(month, _in_force(shelves, period), book)
             for shelf in shelves:
                 settled = accounts[shelf.case].settled(period)
-                due = found[shelf.case].amount_kopecks if shelf.case in found else 0
-                if settled or due:
-                    months.append((period, shelf.case, settled, due))
-                if settled > due:
-                    taken = sum(r.case == shelf.case for r in recoveries)
-                    lines = _over(accounts[shelf.case].by_service(period), found.get(shelf.case), settled - due)
-                    recoveries.append(
-                        Recovery(
-                            account, shelf.case, len(shelf.recoveries) + taken + 1, period, settled - due, manner, act,
-                            on, lines,
-                        )
-                    )  # fmt: skip
+                due = found.get(shelf.case, NOTHING_DUE)
+                if settled or due.amount_kopecks:
+                    months.append((period, shelf.case, settled, due.amount_kopecks))
+                number = 1 + len(shelf.recoveries) + sum(r.case == shelf.case for r in recoveries)
+                owed = recovery_for(shelf, accounts[shelf.case], due, period, number=number, demand=demand)
+                if owed is not None:
+                    recoveries.append(owed)
         return months, recoveries
 
     def repay(self, account: str, number: str, recovery: int, amount_kopecks: int, *, act: str, on: date) -> int:
         """Records that the person gave back a part of a recovery; what is left of it. Raises NoSuchCase, ValueError."""
         shelf = self.shelf(account, number)
-        left = standing.account_of(shelf, self.standing()).open_kopecks
+        left = account_of(shelf, self.standing()).open_kopecks
         if not 0 < amount_kopecks <= left.get(recovery, 0):
             raise ValueError(
                 f"recovery {recovery} of case {number} has {left.get(recovery, 0)} kopecks open, "
@@ -257,86 +251,6 @@ class Bureau:
         repayment = Repayment(account, number, recovery, amount_kopecks, act, on)
         self.records.add_repayment(repayment, len(shelf.repayments) + 1)
         return left[recovery] - amount_kopecks
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    month: BilledMonth
-    expires_at: int
-    on: date
-    act: str
-    batch: str
-
-
-def _award(shelf: Shelf, account: standing.Account, due: Due, payout: Payout, head: _Head) -> Award | None:
-    """What is due and was not given, less what is withheld for recoveries, on the lines that lack it."""
-    missing = due.amount_kopecks - account.settled(head.month.period)
-    given = account.by_service(head.month.period)
-    lacking = {service: amount - given.get(service, 0) for service, amount in due.lines.items()}
-    effect = payout.subsidy if due.kind == subsidy.KIND else payout.compensation
-    if effect is Effect.BILL:
-        lacking = {service: min(amount, head.month.open_kopecks[service]) for service, amount in lacking.items()}
-    lacking = {service: amount for service, amount in lacking.items() if amount > 0}
-    missing = min(missing, sum(lacking.values()))
-    if missing <= 0:
-        return None
-    revision = in_force(shelf.revisions, head.month.period)
-    if revision is None:
-        return None
-    withheld = _withheld(shelf.recoveries, account.open_kopecks, missing)
-    net = missing - sum(withheld.values())
-    parts = split_largest_remainder(net, list(lacking.values()))
-    charged = {line.service: line.charged_kopecks for line in head.month.lines}
-    return Award(
-        account=shelf.account,
-        case=shelf.case,
-        kind=due.kind,
-        period=head.month.period,
-        number=1 + sum(award.period == head.month.period for award in shelf.awards),
-        revision=revision.number,
-        effect=effect,
-        on=head.on,
-        act=head.act,
-        amount_kopecks=missing,
-        withheld=withheld,
-        lines=tuple(AwardLine(s, part, charged[s]) for s, part in zip(lacking, parts, strict=True) if part),
-        workings=tuple(working.explain() for working in due.workings),
-        family=due.family,
-        expense_kopecks=due.expense_kopecks,
-        expires_at=head.expires_at,
-        batch=head.batch,
-        nonce=secrets.token_hex(32),
-    )
-
-
-def _why_nothing(shelf: Shelf, due: Due, stands: Standing, period: Period) -> str:
-    if due.why_nothing:
-        return due.why_nothing
-    if due.amount_kopecks <= standing.account_of(shelf, stands).settled(period):
-        return "what is due was given already"
-    return "its lines are paid already: nothing is open on them; pay it to the person"
-
-
-def _withheld(recoveries: Iterable[Recovery], open_kopecks: Mapping[int, int], most: int) -> dict[int, int]:
-    """What of an award goes to recoveries that are withheld, the oldest first."""
-    out: dict[int, int] = {}
-    for recovery in sorted(recoveries, key=lambda r: r.number):
-        if recovery.manner is Manner.WITHHOLD:
-            take = min(most - sum(out.values()), open_kopecks[recovery.number])
-            if take > 0:
-                out[recovery.number] = take
-    return out
-
-
-def _over(given: Mapping[Service, int], due: Due | None, owed: int) -> dict[Service, int]:
-    """On which services what is owed back was given; a part that was withheld was given on none."""
-    wanted = {} if due is None else due.lines
-    over = {service: amount - wanted.get(service, 0) for service, amount in given.items()}
-    over = {service: amount for service, amount in over.items() if amount > 0}
-    if not over:
-        return {}
-    parts = split_largest_remainder(min(owed, sum(over.values())), list(over.values()))
-    return {service: part for service, part in zip(over, parts, strict=True) if part}
 
 
 def _in_force(shelves: Iterable[Shelf], period: Period) -> list[Revision]:
