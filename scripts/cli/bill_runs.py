@@ -11,18 +11,19 @@ import typer
 
 from billing.accounts import Accounts
 from billing.inbox import Inbox, Item, State
-from billing.policy import Policies, Policy, sign
+from billing.policy import Policies
 from billing.prepare import Preparer
 from billing.preview import Thresholds, preview_of
-from billing.requests import ApprovalRequest, CorrectionRequest, Hand, RunRequest
-from billing.run import Run, Runs, RunStage
+from billing.requests import ApprovalRequest, CorrectionRequest, RunRequest
+from billing.run import Runs, RunStage
 from billing.store import database_url, open_database
 from contracts.wire.ids import Period
 from scripts.cli.books import Books, open_town
 from scripts.cli.console import out, show, show_json
 from scripts.cli.options import HomeOption, JsonOption
 from scripts.cli.tariff import tariffs_of
-from scripts.home import DEFAULT_HOME, Home
+from scripts.hands import office_policy, signed_run, signed_word
+from scripts.home import DEFAULT_HOME
 
 MonthArgument = Annotated[str, typer.Argument(help="The month, YYYY-MM.")]
 RunArgument = Annotated[int, typer.Argument(help="The run, as `kopeck bill waiting` numbers it.")]
@@ -31,7 +32,6 @@ KeyOption = Annotated[str | None, typer.Option(help="Your own name for the reque
 LeaveOutOption = Annotated[
     bool, typer.Option("--leave-out-problems", help="Go on without the accounts that can't be billed.")
 ]
-_UNSIGNED = Hand("", b"")
 
 
 class NoSuchRequest(LookupError):
@@ -108,7 +108,7 @@ def approve(
 ) -> None:
     """Lets a waiting run be posted, as another hand than the one that asked for it."""
     town = open_town(home)
-    _decide(town, _runs(town).get(number), by, True, leave_out_problems, "")
+    _decide(town, signed_word(town.home, _runs(town).get(number), by, leave_out_problems))
 
 
 def refuse(
@@ -119,7 +119,7 @@ def refuse(
 ) -> None:
     """Gives a waiting run up; the month can be asked for again."""
     town = open_town(home)
-    _decide(town, _runs(town).get(number), by, False, False, reason)
+    _decide(town, signed_word(town.home, _runs(town).get(number), by, refusal=reason))
 
 
 def problems(
@@ -168,29 +168,9 @@ def add_to(group: typer.Typer) -> None:
         group.command(command.__name__)(command)
 
 
-def office_policy(home: Home, hands: list[str], needs_passports: bool = False) -> Policy:
-    """A policy of these hands, each with a key of its own in the home, drawn where there is none."""
-    return Policy({name: home.address(_key_name(name)) for name in hands}, needs_passports)
-
-
-def approval(home: Home, run: Run, by: str, approves: bool, leaves_out: bool, reason: str = "") -> ApprovalRequest:
-    """A hand's signed word on a run."""
-    request = ApprovalRequest(run.id, run.proposal.root, _UNSIGNED, approves, leaves_out, reason)
-    hand = sign(by, home.key(_key_name(by)), request)
-    return ApprovalRequest(run.id, run.proposal.root, hand, approves, leaves_out, reason)
-
-
-def signed_run(home: Home, period: Period, by: str, leaves_out: bool = False) -> RunRequest:
-    """A hand's signed request for a run."""
-    request = RunRequest(period, leaves_out_problems=leaves_out)
-    hand = sign(by, home.key(_key_name(by)), request)
-    return RunRequest(period, leaves_out_problems=leaves_out, hand=hand)
-
-
-def _decide(town: Books, found: Run, by: str, approves: bool, leaves_out: bool, reason: str) -> None:
-    request = approval(town.home, found, by, approves, leaves_out, reason)
-    word = "approve" if approves else "refuse"
-    item = town.inbox.put(_next_key(town.inbox, f"{word} run {found.id} by {by}", ApprovalRequest.kind), request)
+def _decide(town: Books, word: ApprovalRequest) -> None:
+    name = f"{'approve' if word.approves else 'refuse'} run {word.run} by {word.hand.name}"
+    item = town.inbox.put(_next_key(town.inbox, name, ApprovalRequest.kind), word)
     out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")
 
 
@@ -202,10 +182,6 @@ def _next_key(inbox: Inbox, name: str, kind: str = RunRequest.kind) -> str:
         if found is None or found.state is not State.FAILED:
             return key
     raise AssertionError("unreachable")
-
-
-def _key_name(hand: str) -> str:
-    return f"hand-{hand}"
 
 
 def _runs(town: Books) -> Runs:

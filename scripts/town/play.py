@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from billing.requests import AgentPayment, Prepayment, RunRequest
+from billing.requests import AgentPayment, Prepayment
 from billing.tariffs import demo_documents
 from contracts.wire.calls import encode_mint, encode_set_supplier_active
 from contracts.wire.ids import Hash, Period, SupplierId
 from contracts.wire.keccak import keccak
 from scripts.cli.console import Steps
+from scripts.hands import office_policy, signed_run, signed_word
 from scripts.town import stories, welfare
 from scripts.town.feed import DAYS_A_BATCH, Feed, concentrator_spec, stop_concentrators
 from scripts.town.plan import Habit
@@ -27,6 +28,8 @@ PREPAID_KOPECKS = 50_000
 FIRST_SERVICES = ("oracle", "ledger", "holder")
 LATER_SERVICES = ("billing", "api")
 SERVICES = (*FIRST_SERVICES, *LATER_SERVICES)
+CLERK, CHIEF = "clerk", "chief"
+"""Hands of the operator's office: one asks for runs, the other looks and approves."""
 PAUSED_SUPPLIER = SupplierId(5)
 
 
@@ -73,7 +76,8 @@ class Play:
                 data = stage.tariffs.publish_call(tariff)
                 stage.parties.act("operator", f"publish {tariff.hex()}", "TariffBook", data)
             self._fund()
-            open_books(self._town, stage.accounts)
+            open_books(self._town, stage.accounts, stage.home.key("operator-salt"))
+            stage.policies.set(office_policy(stage.home, [CLERK, CHIEF], needs_passports=True))
             stage.parties.settle()
         with self._steps.step("services", "starting the services"):
             running.start_services((*FIRST_SERVICES[1:], *LATER_SERVICES))
@@ -115,10 +119,16 @@ class Play:
         stop_concentrators(self._town, stage.running.supervisor)
 
     def bill(self, period: Period) -> None:
-        """A run for the month: proposed, activated, final."""
+        """A run for the month: asked for by one hand, approved by another, proposed, activated, final."""
         stage = self._stage
         with self._steps.step("billing", f"billing {period}"):
-            stage.finish([stage.ask(f"run {period}", RunRequest(period))], f"the run of {period}")
+            asked = stage.ask(f"run {period}", signed_run(stage.home, period, CLERK))
+            stage.until(lambda: bool(stage.runs.of_item(asked.id)) or stage.is_over(asked), f"the bills of {period}")
+            approved = [
+                stage.ask(f"approve {period}", signed_word(stage.home, run, CHIEF, leaves_out=bool(run.problems)))
+                for run in stage.runs.of_item(asked.id)[:1]
+            ]
+            stage.finish([asked, *approved], f"the run of {period}")
             wanted = len(self._town.flats)
             stage.until(lambda: len(stage.bills(period)) == wanted, f"the bills of {period}")
 

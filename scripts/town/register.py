@@ -8,11 +8,12 @@ from billing.accounts import Accounts, NewAccount
 from billing.domain.household import House as HouseEntry
 from billing.domain.household import Household
 from billing.domain.readings import MeterBinding, MeterKind
-from contracts.wire.ids import MeterId
+from contracts.wire.ids import Hash, MeterId
 from contracts.wire.leaf import RegisterReading
 from scripts.town import welfare
 from scripts.town.plan import ZONE, Flat, House, MeterPlan, Town, midnight
 from scripts.town.readings import house_days
+from scripts.town.setup import passport_of
 
 AREAS = (welfare.AREA, "krasnoyarsk", "moscow", "amur", "russia")
 """The town's own area, and those whose published tariffs it borrows: the first that has one."""
@@ -25,8 +26,8 @@ def house_code(number: int) -> str:
     return f"house-{number}"
 
 
-def open_books(town: Town, accounts: Accounts) -> None:
-    """Registers the whole town; the same again changes nothing."""
+def open_books(town: Town, accounts: Accounts, secret: bytes) -> None:
+    """Registers the whole town; the same again changes nothing. ``secret`` salts the meters' passports."""
     since = date(town.months[0].year, town.months[0].month, 1)
     finals = _finals(town)
     for house in town.houses:
@@ -37,7 +38,11 @@ def open_books(town: Town, accounts: Accounts) -> None:
                 accounts.set_supplier(code, service, supplier.number, since)
     accounts.open_accounts([_account(flat, since) for flat in town.flats])
     accounts.bind_many(
-        {flat.account: [_binding(meter, finals) for meter in flat.meters] for flat in town.flats if flat.meters}
+        {
+            flat.account: [_binding(meter, finals, passport_of(secret, meter.meter)) for meter in flat.meters]
+            for flat in town.flats
+            if flat.meters
+        }
     )
 
 
@@ -52,7 +57,7 @@ def _account(flat: Flat, since: date) -> NewAccount:
     return NewAccount(flat.account, house_code(flat.house), household, since)
 
 
-def _binding(meter: MeterPlan, finals: dict[MeterId, dict[int, int]]) -> MeterBinding:
+def _binding(meter: MeterPlan, finals: dict[MeterId, dict[int, int]], passport: Hash) -> MeterBinding:
     names = {0: "single"} if meter.zones == 1 else _ZONES
     zones = {PROFILE_REGISTER: "single"} if meter.by_profile else names
     return MeterBinding(
@@ -64,6 +69,7 @@ def _binding(meter: MeterPlan, finals: dict[MeterId, dict[int, int]]) -> MeterBi
         zones=zones,
         initial=meter.opening_registers(),
         final=finals.get(meter.meter, {}),
+        passport=passport,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import date
 
 from contracts.client.reader import Reader
 from contracts.wire.calls import encode_register_meters, encode_register_source, encode_register_supplier
-from contracts.wire.ids import Hash, Service, SourceClass, SourceId
+from contracts.wire.ids import Hash, MeterId, Service, SourceClass, SourceId
 from contracts.wire.keccak import keccak
 from scripts.home import Home
 from scripts.town.parties import Parties
@@ -62,13 +62,18 @@ def source_ids(town: Town) -> dict[str, SourceId]:
     return {name: SourceId(number) for number, (name, _) in enumerate(sources_of(town), start=1)}
 
 
+def passport_of(secret: bytes, meter: MeterId) -> Hash:
+    """The commitment to a meter's passport under the operator's secret."""
+    return Hash(keccak(secret + meter))
+
+
 def _passports(town: Town, home: Home) -> list[tuple[Service, Sequence[Hash], str]]:
     """Salted commitments, many a transaction. The salt is the operator's own secret and the meter's name."""
     secret = home.key("operator-salt")
     out: list[tuple[Service, Sequence[Hash], str]] = []
     meters = [meter for flat in town.flats for meter in flat.meters]
     for service in (Service.ELECTRICITY, Service.COLD_WATER, Service.HOT_WATER):
-        made = [Hash(keccak(secret + meter.meter)) for meter in meters if meter.service is service]
+        made = [passport_of(secret, meter.meter) for meter in meters if meter.service is service]
         for i in range(0, len(made), PASSPORTS_AT_ONCE):
             part = made[i : i + PASSPORTS_AT_ONCE]
             out.append((service, part, f"register {service.name.lower()} meters from {i}"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from billing.accounts import Accounts
 from billing.inbox import Inbox, Item, State
+from billing.policy import Policies
 from billing.requests import Request
 from billing.run import Runs, RunStage
 from billing.store import database_url, open_database
@@ -54,6 +55,7 @@ class Stage:
     runs: Runs
     ledger: Ledger
     keyring: KeyRing
+    policies: Policies
 
     @classmethod
     def of(cls, town: Town, running: Running) -> Stage:
@@ -77,6 +79,7 @@ class Stage:
             Runs(engine, keyring),
             Ledger.open(home.root),
             keyring,
+            Policies(engine),
         )
 
     @property
@@ -91,6 +94,11 @@ class Stage:
     def ask(self, client_key: str, request: Request) -> Item:
         """Puts a request into billing's inbox; the same key again is the same request."""
         return self.inbox.put(client_key, request)
+
+    def is_over(self, item: Item) -> bool:
+        """Whether billing is through with a request, well or badly."""
+        found = self.inbox.get(item.id)
+        return found is not None and found.is_over
 
     def finish(self, items: Iterable[Item], what: str, done: Callable[[int], None] = lambda _count: None) -> list[Item]:
         """Waits until billing is through with requests for good. Raises RequestFailed."""

@@ -1,0 +1,34 @@
+"""Hands of the office: who asks for runs and who approves them, each with a key of its own in the home."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from billing.policy import Policy, sign
+from billing.requests import ApprovalRequest, Hand, RunRequest
+from billing.run import Run
+from contracts.wire.ids import Period
+from scripts.home import Home
+
+_UNSIGNED = Hand("", b"")
+
+
+def office_policy(home: Home, hands: list[str], needs_passports: bool = False) -> Policy:
+    """A policy of these hands; a key is drawn where a hand has none."""
+    return Policy({name: home.address(_key_name(name)) for name in hands}, needs_passports)
+
+
+def signed_run(home: Home, period: Period, by: str, leaves_out: bool = False) -> RunRequest:
+    """A hand's signed request for a run."""
+    request = RunRequest(period, leaves_out_problems=leaves_out)
+    return replace(request, hand=sign(by, home.key(_key_name(by)), request))
+
+
+def signed_word(home: Home, run: Run, by: str, leaves_out: bool = False, refusal: str = "") -> ApprovalRequest:
+    """A hand's signed word on a run: it approves, unless there is a reason to refuse."""
+    word = ApprovalRequest(run.id, run.proposal.root, _UNSIGNED, not refusal, leaves_out, refusal)
+    return replace(word, hand=sign(by, home.key(_key_name(by)), word))
+
+
+def _key_name(hand: str) -> str:
+    return f"hand-{hand}"
