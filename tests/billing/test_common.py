@@ -25,6 +25,7 @@ from billing.domain.services import charge_account
 from billing.domain.tariff import TariffError, TariffSet
 from contracts.wire.ids import Service, SupplierId
 from tests.billing.builders import DATA, JANUARY, ZONE, counters, household, month_of, register, tariffs_of
+from tests.billing.independent_recompute import line_faults
 from tests.billing.recompute import recompute
 
 ORACLES = Path(__file__).parents[3] / "shared" / "data" / "oracles.json"
@@ -332,4 +333,5 @@ def test_more_by_the_house_meter_is_never_less_to_pay(volume: int, more: int, ca
 def test_every_part_can_be_worked_out_from_what_the_bill_says(volume: int, wh: int, negative: str, cap: str) -> None:
     (line,) = charge_account(flat(t1(volume=volume), wh, rules(negative, cap)))
     told = json.loads(json.dumps(explain(line)))
+    assert not list(line_faults(told))  # type: ignore[no-untyped-call]
     assert [recompute(part) for part in told["parts"]] == [part["amount_kopecks"] for part in told["parts"]]

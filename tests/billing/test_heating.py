@@ -30,6 +30,7 @@ from billing.domain.tariff import TariffSet
 from billing.domain.usage import Method, PastMonth
 from contracts.wire.ids import Period, Service, SupplierId
 from tests.billing.builders import ZONE, counters, household, month_of, register, tariffs_of
+from tests.billing.independent_recompute import line_faults
 from tests.billing.recompute import recompute
 
 DANISH = Path(__file__).parents[3] / "shared" / "data" / "heat_danish" / "processed_final_data_sample.csv"
@@ -65,7 +66,9 @@ def line_of(given_month: AccountMonth) -> ChargedLine:
 
 
 def check_working(line: ChargedLine) -> None:
-    for part in json.loads(json.dumps(explain(line)))["parts"]:
+    told = json.loads(json.dumps(explain(line)))
+    assert not list(line_faults(told))  # type: ignore[no-untyped-call]
+    for part in told["parts"]:
         assert recompute(part) == part["amount_kopecks"], part["formula"]
 
 

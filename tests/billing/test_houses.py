@@ -23,6 +23,7 @@ from contracts.wire.leaf import RegisterReading
 from contracts.wire.units import Unit
 from scripts.cli import house as cli_house
 from tests.billing.builders import meter_id
+from tests.billing.independent_recompute import line_faults
 from tests.billing.recompute import recompute
 from tests.billing.scenes import FEBRUARY, JANUARY, SECOND, SPAN
 from tests.billing.stage import HOUSE, OPENED, Stage
@@ -92,6 +93,7 @@ def test_common_use_stands_in_the_suppliers_own_line(stage: Stage) -> None:
     assert line["amount_kopecks"] == 30717
     assert common["scope"] == "common"
     assert [recompute(part) for part in line["parts"]] == [21785, 8932]
+    assert not list(line_faults(line))  # type: ignore[no-untyped-call]
     given = next(i for i in common["inputs"] if i["symbol"] == "V_house")
     first, end = given["readings"]
     assert [reading["value"] for reading in line["readings"][first:end]] == [0, 30_000]
