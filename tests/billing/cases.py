@@ -90,7 +90,7 @@ def tier_month(watt_hours: int, **changes: object) -> AccountMonth:
 
 
 def event(kind: type[Event], **fields: object) -> Event:
-    return kind(act="act 7", **fields)  # type: ignore[arg-type]
+    return kind(act="act 7", **fields)
 
 
 JANUARY_ABSENCE = event(

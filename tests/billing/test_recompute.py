@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from billing.corrections import NoteLine
-from billing.documents import Title, draft_bill, draft_note
+from billing.documents import NoteLine, Title, draft_bill, draft_note
 from billing.domain.charge import explain
 from billing.domain.household import AccountMonth
 from billing.domain.services import charge_account

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -137,16 +138,16 @@ def test_a_stretch_is_never_below_the_meter_alone_nor_above_all_of_it(
     start = date(2026, 1, first)
     end = date.fromordinal(start.toordinal() + length)
     flat = household(residents=((date(2020, 1, 1), persons),))
-    made = {
+    made: dict[str, Callable[[date, date], list[Event]]] = {
         "tampering": lambda since, until: [tampered(since, since, until)],
         "outage": lambda since, until: [event(MeterOutage, service=COLD, since=since, until=until)],
         "refusal": lambda since, until: [*refused(since, since), event(Inspection, service=COLD, inspected=until)],
-    }[kind]
+    }
     given_ = {"meters": metered(COLD, litres), "flat": flat, "history": {COLD: SIX_MONTHS}}
     alone = line_of(COLD, **given_).amount_kopecks
-    every = line_of(COLD, *made(date(2026, 1, 1), date(2026, 2, 1)), **given_).amount_kopecks
-    found = line_of(COLD, *made(start, end), **given_)
-    whole = line_of(COLD, *made(date(2026, 1, 1), date(2026, 2, 1)), **{**given_, "meters": metered(COLD, 0)})
+    every = line_of(COLD, *made[kind](date(2026, 1, 1), date(2026, 2, 1)), **given_).amount_kopecks
+    found = line_of(COLD, *made[kind](start, end), **given_)
+    whole = line_of(COLD, *made[kind](date(2026, 1, 1), date(2026, 2, 1)), **{**given_, "meters": metered(COLD, 0)})
     assert sum(part.span.days for part in found.parts) == 31
     assert found.amount_kopecks >= 0
     if kind != "outage":  # a broken meter's own readings stand for the days before it alone
