@@ -132,13 +132,14 @@ def reading_facts(place: Place, lines: Sequence[LeafLine], powers: Powers, rows:
             opening.close(index, line, ClosedState.ALTERED)
             continue
         try:
-            _add_record((*place, index), split_reading_blob(blob)[1], blob, rows)
+            add_record((*place, index), split_reading_blob(blob)[1], blob, rows)
         except LeafError:
             opening.close(index, line, ClosedState.MALFORMED)
     return opening.tally(len(lines))
 
 
-def _add_record(place: tuple[int, int, int], record: Record, blob: bytes, rows: FactRows, is_instead: int = 0) -> None:
+def add_record(place: tuple[int, int, int], record: Record, blob: bytes, rows: FactRows, is_instead: int = 0) -> None:
+    """The facts of one reading; ``blob`` is its leaf's, ``is_instead`` that a decision puts it in another's place."""
     if isinstance(record, RegisterReading):
         if record.value > MAX_STORED:
             raise LeafError(f"a register of {record.value} is beyond any meter")
@@ -156,7 +157,7 @@ def _add_record(place: tuple[int, int, int], record: Record, blob: bytes, rows: 
 
 def _add_decision(place: tuple[int, int, int], decision: Decision, blob: bytes, rows: FactRows) -> None:
     if decision.instead is not None:
-        _add_record(place, decision.instead, blob, rows, is_instead=1)
+        add_record(place, decision.instead, blob, rows, is_instead=1)
     what = decision.overlaid_root, decision.overlaid_index, int(decision.quality), int(decision.reason)
     rows.add(models.decisions, *place, *what)
 
