@@ -82,25 +82,26 @@ class Documents:
     def pdf(self, bill: BillKey, account: str, now: int, *, named: bool) -> bytes:
         """The payment document as PDF. Raises NotPrintable."""
         try:
-            return self._printer.pdf(bill, self._person(account, named), now)
+            return self._printer.pdf(bill, self.person(account, named=named), now)
         except (NoDocument, QrError) as error:
             raise NotPrintable(str(error)) from error
 
     def html(self, bill: BillKey, account: str, now: int, *, named: bool) -> str:
         """The payment document as a page. Raises NotPrintable."""
         try:
-            return self._printer.html(bill, self._person(account, named), now)
+            return self._printer.html(bill, self.person(account, named=named), now)
         except (NoDocument, QrError) as error:
             raise NotPrintable(str(error)) from error
 
     def gis_xml(self, bill: BillKey, account: str, now: int) -> bytes:
         """The payment document as a message to ГИС ЖКХ; it holds no name. Raises NotPrintable."""
         try:
-            return self._printer.gis_xml(bill, self._person(account, False), now)
+            return self._printer.gis_xml(bill, self.person(account, named=False), now)
         except (NoDocument, GisError) as error:
             raise NotPrintable(str(error)) from error
 
-    def _person(self, account: str, named: bool) -> Person:
+    def person(self, account: str, *, named: bool) -> Person:
+        """Whom a document is for and whom it pays; name and address only where ``named``. Raises NotPrintable."""
         payee = self._payees.payee(AGENT)
         if payee is None:
             raise NotPrintable(f"the directory of payees has no {AGENT}, whom the document would ask to pay")

@@ -24,6 +24,7 @@ from scripts.cli import (
     oracle,
     outlook,
     pay,
+    register,
     statement,
     subsidy,
     tariff,
@@ -49,6 +50,7 @@ cli.add_typer(tariff.group, name="tariff")
 cli.add_typer(event.group, name="event")
 cli.add_typer(house.group, name="house")
 cli.add_typer(pay.group, name="pay")
+cli.add_typer(register.group, name="register")
 cli.add_typer(subsidy.group, name="subsidy")
 cli.add_typer(outlook.group, name="outlook")
 cli.add_typer(fund.group, name="fund")
