@@ -16,7 +16,7 @@ from billing.paper.qr import QrError
 from contracts.wire.ids import BillKey
 
 AGENT = "agent"
-"""The payee whose requisites a QR code carries: docs/decisions/0010."""
+"""The payee whose requisites a QR code carries: docs/decisions/0012."""
 
 
 class Payees:
