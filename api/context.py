@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from api.balance import Balances
 from api.models import Account, Bill, GrantBatch, Proof, Statement, Status, Supplier, WelfareCase
 from api.orders import Network
 from api.papers import Documents
@@ -72,6 +73,7 @@ class Context:
     sessions: Sessions
     throttle: Throttle
     books: Books
+    balances: Balances
     documents: Documents
     requests: Requests
     network: Network

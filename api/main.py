@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import LOCAL_HOSTS, create_app
+from api.balance import Balances
 from api.books import LedgerBooks
 from api.caller import IN_PROCESS
 from api.context import Context
@@ -39,11 +40,13 @@ def open_context(home: Path, secret: str) -> Context:
     engine = open_database(database_url(home))
     people = People(engine)
     ledger = Ledger.open(home)
+    register = BillingRead.open(home)
     return Context(
         people=people,
         sessions=Sessions(engine, secret),
         throttle=Throttle(engine),
-        books=LedgerBooks(ledger, BillingRead.open(home), people, network),
+        books=LedgerBooks(ledger, register, people, network),
+        balances=Balances(ledger, register, people),
         documents=Documents(Papers.open(home, ledger), people, Payees(engine)),
         requests=Requests(inbox_of(home)),
         network=network,

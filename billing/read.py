@@ -5,8 +5,9 @@ Sums are the ledger's to tell; here is what billing alone knows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,13 @@ from sqlalchemy import Engine
 
 from billing.accounts import Account, Accounts
 from billing.as_seen import Seen, as_seen
+from billing.debt.balance import Turnover
+from billing.debt.books import DebtBooks, Overdue
+from billing.debt.cases import Cases
+from billing.debt.penalty import Row as PenaltyRow
+from billing.debt.penalty_rules import Rules, shipped_rules, town_rules
+from billing.debt.summary import AccountBalance, balance_of
+from billing.domain.calendar import local_date
 from billing.domain.household import House
 from billing.explanation import explain_bill
 from billing.inbox import Inbox
@@ -29,24 +37,29 @@ from contracts.client.keyring import KeyRing
 from contracts.wire.ids import BillKey, Hash, RunId
 from ledger.queries import Ledger
 
-__all__ = ["BillingRead", "CaseSummary", "inbox_of"]
+__all__ = ["AccountBalance", "BillingRead", "CaseSummary", "Overdue", "PenaltyRow", "Turnover", "inbox_of"]
 
 
 class BillingRead:
     """Reads of billing's books. Opens the same database as the collector, in another process."""
 
-    def __init__(self, engine: Engine, keyring: KeyRing, files: FileStore) -> None:
+    def __init__(
+        self, engine: Engine, keyring: KeyRing, files: FileStore, rules: Callable[[], Rules] = shipped_rules
+    ) -> None:
         self._accounts = Accounts(engine, keyring)
         self._runs = Runs(engine, keyring)
         self._records = Records(engine, self._accounts, keyring)
         self._engine = engine
+        self._cases = Cases(engine, keyring)
+        self._rules = rules
         self.files = files
 
     @classmethod
     def open(cls, home: Path) -> BillingRead:
         """The read door of a running town."""
         engine = open_database(database_url(home))
-        return cls(engine, KeyRing(home / "keyring.db"), FileStore(home / "billing" / "files"))
+        files = FileStore(home / "billing" / "files")
+        return cls(engine, KeyRing(home / "keyring.db"), files, partial(town_rules, home))
 
     # --- accounts ---
 
@@ -96,6 +109,17 @@ class BillingRead:
         """What was known of a bill by the end of a local day: the revision in force, what had moved, which notes there
         were. Raises NeverPosted."""
         return as_seen(bill, day, self._runs, self._accounts, ledger)
+
+    # --- debts ---
+
+    def balance_of(self, account: str, ledger: Ledger) -> AccountBalance | None:
+        """An account's balance on the ledger's own day, by the house's clock; None where there is no such account.
+        Raises Missing, RulesError."""
+        zone, head = self.zone_of(account), ledger.head()
+        if zone is None:
+            return None
+        books = DebtBooks(self._engine, self._accounts, self._runs, ledger, self._rules())
+        return balance_of(account, local_date(0 if head is None else head.timestamp, zone), books, self._cases)
 
     # --- help ---
 

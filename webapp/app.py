@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from webapp.client import ApiProblem
-from webapp.pages import bill, home, login, order, pay, payment, prepay, statement
+from webapp.pages import balance, bill, home, login, order, pay, payment, prepay, statement
 from webapp.view import HERE, DemoLogin, Site, Visit, problem_page
 
 
@@ -43,6 +43,7 @@ def create_webapp(
     routes = [
         *login.routes,
         *home.routes,
+        *balance.routes,
         *bill.routes,
         *pay.routes,
         *order.routes,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.balance import Balance
 from api.caller import Caller, Door
 from api.division import divide
 from api.models import Accounts, Bill, BillSummary, Proof, Split, Status, Suppliers
@@ -34,6 +35,15 @@ def account_suppliers(account: str, caller: Caller, door: Door) -> Suppliers:
     latest = door.books.bill(parse_bill(bills[0].key)) if bills else None
     named = {line.supplier for line in latest.lines} if latest else set()
     return Suppliers(suppliers=[s for s in door.books.suppliers() if s.supplier in named and s.active])
+
+
+@router.get("/accounts/{account}/balance")
+def account_balance(account: str, caller: Caller, door: Door) -> Balance:
+    """An account month by month, what is open by age, and each penalty row by row."""
+    found = door.balances.of(own_account(door, caller, account).account)
+    if found is None:
+        raise NotFound(f"there is no account {account} among yours")
+    return found
 
 
 @router.get("/accounts/{account}/bills")

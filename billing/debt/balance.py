@@ -71,6 +71,10 @@ class Turnover:
         """Kopecks of one kind of movement."""
         return self.moved.get(move, 0)
 
+    def all_moved(self) -> dict[Move, int]:
+        """Kopecks of every kind of movement, 0 where there was none."""
+        return {move: self.of(move) for move in Move}
+
     @property
     def closing(self) -> int:
         """What is owed at the month's end; negative where the supplier owes it back."""

@@ -18,6 +18,7 @@ PAGES = [
     ("resident12", "/bills/1-0/pay"),
     ("resident12", "/bills/1-0/order"),
     ("resident12", "/accounts/10000012/prepay"),
+    ("resident12", "/accounts/10000012/balance"),
     ("supplier1", "/suppliers/1"),
     ("regulator", "/"),
     ("welfare", "/"),
