@@ -12,9 +12,10 @@ from billing.domain.calendar import Span
 from billing.domain.household import AccountMonth
 from billing.domain.numbers import half_up
 from billing.domain.readings import MeterMonth, ReadingUsed
+from billing.domain.rules import rule_if_any
 from billing.domain.standing import UNCOUNTED, Standing, Stretch, standing_on, stretches
 from billing.domain.tariff import Kind, Version
-from billing.domain.usage import Method, Usage, average_usage, less_estimates, metered_usage
+from billing.domain.usage import AverageLimits, Method, Usage, average_usage, less_estimates, metered_usage
 from billing.domain.zones import SINGLE, Buckets, ZonePlan
 from contracts.wire.ids import Service
 
@@ -99,7 +100,7 @@ def metered_or_estimated(
     is_out = any(found is not None and found.standing is Standing.OUT for found in standings)
     average = None
     if is_out or (meters and metered is None):
-        average = average_usage(history, Buckets(spans, plan, month.house.zone))
+        average = average_usage(history, Buckets(spans, plan, month.house.zone), _limits(month, service))
     spent = bool(history) and history[0].method in (Method.AVERAGE, Method.NORM)
     due = spent if meters or is_out else service not in month.household.no_meter_possible
     quantities: list[Mapping[str, int]] = []
@@ -119,6 +120,13 @@ def metered_or_estimated(
     return Consumption(
         tuple(quantities), tuple(modes), metered.readings, owed, metered.estimated, metered.intervals
     )  # fmt: skip
+
+
+def _limits(month: AccountMonth, service: Service) -> AverageLimits:
+    rule = rule_if_any(month, service, month.span.first)
+    if rule is None or not rule.has("average_months"):
+        return AverageLimits()
+    return AverageLimits(*(rule.whole(f"average_{name}") for name in ("months", "least_months", "periods")))
 
 
 def _metered(

@@ -374,7 +374,21 @@ LEAST_MONTHS = 3
 AVERAGE_PERIODS = 3
 
 
-def average_usage(history: Sequence[PastMonth], buckets: Buckets) -> Usage | None:
+@dataclass(frozen=True, slots=True)
+class AverageLimits:
+    """Of how many months a mean is taken, the fewest that make one, and how many periods in a row it may stand.
+
+    The defaults are those of ПП 354, п. 59 and 60, and hold where no rule document says otherwise.
+    """
+
+    months: int = MEAN_MONTHS
+    least: int = LEAST_MONTHS
+    periods: int = AVERAGE_PERIODS
+
+
+def average_usage(
+    history: Sequence[PastMonth], buckets: Buckets, limits: AverageLimits = AverageLimits()
+) -> Usage | None:
     """Mean of the months before (ПП 354, п. 59): six, or no fewer than three where the meter is younger.
 
     None where there are fewer, or where three periods in a row were charged so already (п. 60: the norm then).
@@ -385,8 +399,8 @@ def average_usage(history: Sequence[PastMonth], buckets: Buckets) -> Usage | Non
         if month.method is not Method.AVERAGE:
             break
         run += 1
-    real = [m for m in history if m.method in (Method.METER, Method.PROFILE)][:MEAN_MONTHS]
-    if run >= AVERAGE_PERIODS or len(real) < LEAST_MONTHS:
+    real = [m for m in history if m.method in (Method.METER, Method.PROFILE)][: limits.months]
+    if run >= limits.periods or len(real) < limits.least:
         return None
     days = [span.days for span in buckets.spans]
     quantities: list[dict[str, int]] = [{} for _ in days]

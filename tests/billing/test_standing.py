@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -14,10 +15,11 @@ from billing.domain.charge import ChargedLine
 from billing.domain.events import Event, Inspection, MeterOutage, RefusedInspection, Tampering
 from billing.domain.services import charge_account
 from billing.domain.standing import months_before
+from billing.domain.tariff import TariffSet
 from billing.domain.usage import Method, PastMonth
 from contracts.wire.ids import Period, Service
-from tests.billing.builders import ZONE, counters, household, month_of, register
-from tests.billing.cases import JANUARY, SIX_MONTHS, by_half_hours, event, metered
+from tests.billing.builders import ZONE, counters, demo_tariffs, household, month_of, register, tariffs_of
+from tests.billing.cases import JANUARY, SIX_MONTHS, by_half_hours, event, metered, shipped
 
 COLD = Service.COLD_WATER
 RAISED = 181295  # 2 · 6.935 · 3 · 43.57, the worked sum
@@ -118,6 +120,19 @@ def test_a_replaced_meter_leaves_no_gap() -> None:
     new = counters(COLD, [register(JANUARY.end_ts, 4100, meter=2)], meter=2, since=change, initial={0: 100})
     line = line_of(COLD, meters={COLD: (old, new)})
     assert [(p.formula, p.inputs[0].value) for p in line.parts] == [("P = V · T", "6")]
+
+
+def test_how_long_an_average_stands_is_data() -> None:
+    """By the rule that ships three periods in a row; by a later edition that says two, the norm from the third on."""
+    history = {COLD: tuple(PastMonth(Method.AVERAGE, {"single": 6000}) for _ in range(2)) + SIX_MONTHS}
+    unread = {COLD: (counters(COLD, []),)}
+    assert line_of(COLD, meters=unread, history=history).method is Method.AVERAGE
+    value = shipped("russia-cold-water-rule", name="later", effective_from="2025-12-01")
+    value["rates"]["average_periods"] = "2"
+    versions = demo_tariffs().versions
+    later = replace(tariffs_of(value).versions[0], number=len(versions) + 1)
+    found = line_of(COLD, meters=unread, history=history, tariffs=TariffSet([*versions, later]))
+    assert (found.method, found.amount_kopecks) == (Method.NORM, RAISED)
 
 
 def test_what_was_owed_back_outlives_an_estimated_month() -> None:
