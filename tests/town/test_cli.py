@@ -50,7 +50,7 @@ def test_an_unknown_bench_names_those_there_are() -> None:
 
 
 def test_every_group_has_help() -> None:
-    for group in ("up", "demo", "oracle", "bill", "pay", "subsidy", "statement", "fsck", "bench", "stop"):
+    for group in ("up", "demo", "oracle", "bill", "event", "pay", "subsidy", "statement", "fsck", "bench", "stop"):
         assert _kopeck(group, "--help").returncode == 0, group
 
 
