@@ -23,7 +23,7 @@ from billing.domain.tariff import Kind, NoTariff, TariffError, TariffSet, Versio
 from billing.domain.usage import Method
 from billing.vector.bands import over_bands
 from billing.vector.exact import Ratio
-from billing.vector.rows import PlainMeter, Rows, is_plain_past
+from billing.vector.rows import PlainMeter, Rows, is_plain_past, is_settled
 from billing.vector.shapes import FORMULAS, Group
 from billing.vector.usage import Differences, by_zone, differences, zones_of
 from contracts.wire.ids import MeterId, Period, Service, SupplierId
@@ -40,7 +40,7 @@ MONTH_FIELDS = frozenset(
 )  # fmt: skip
 """What a rule may look at that is known here. Where a month holds more, all accounts are left to the rules."""
 FLAT_FIELDS = frozenset({"area_dm2", "rooms", "owners", "residents", "no_meter_possible", "plan"})
-METERED = (Service.COLD_WATER, Service.HOT_WATER, Service.ELECTRICITY)
+METERED = (Service.COLD_WATER, Service.HOT_WATER, Service.ELECTRICITY, Service.GAS)
 BESIDE = {Service.SEWAGE: (Service.COLD_WATER, Service.HOT_WATER)}
 """Services whose use another is charged by."""
 
@@ -134,6 +134,9 @@ class Columns:
         services = self.suppliers[house.code].keys()
         if not services or not services <= FORMULAS.keys():
             return "a service that columns do not know"
+        last = self._rows.last.get(account.account)
+        if not all(is_settled(last, service) for service in services):
+            return "kopecks carried over"
         return self._meters_oddity(account, services)
 
     def _meters_oddity(self, account: Account, services: Iterable[Service]) -> str | None:

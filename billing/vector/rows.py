@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Any
 
 from sqlalchemy import Connection, Engine, or_, select
@@ -74,17 +74,23 @@ class RowReader:
         return self._secrets.get(key_id)
 
     def read(
-        self, houses: Sequence[str], span: tuple[int, int], billed: Container[str], passports: Container[Hash] | None
+        self,
+        houses: Mapping[str, Collection[Service]],
+        span: tuple[int, int],
+        billed: Container[str],
+        passports: Container[Hash] | None,
     ) -> Rows:
-        """The accounts of ``houses`` that are open in the period and not ``billed``, with all that their bills need."""
+        """The accounts of ``houses`` that are open in the period and not ``billed``, with all that their bills need.
+
+        ``houses`` come with the services that they are supplied with."""
         found = [
             a for a in self._register.accounts_of(houses) if a.is_open_in(self._period) and a.account not in billed
         ]
         self._secrets = self._keyring.secrets(a.key_id for a in found)
         rows = Rows(found, self._secrets)
         with self._engine.connect() as connection:
-            self._read_meters(connection, rows, houses, span, passports)
-            self._read_houses(connection, rows, houses)
+            self._read_meters(connection, rows, list(houses), span, passports)
+            self._read_houses(connection, rows, list(houses))
             if found:
                 self._read_history(connection, rows, houses)
         self._read_registers(rows, span)
@@ -153,51 +159,61 @@ class RowReader:
 
     # --- the months before ---
 
-    def _read_history(self, connection: Connection, rows: Rows, houses: Sequence[str]) -> None:
-        """The usage of the month before. Without one, an account with older usage is taken one by one."""
-        wanted = {account.account for account in rows.accounts if account.account in rows.meters}
-        u = usage.c
-        before = self._period.previous().number
-        older: set[str] = set()
-        sealed: dict[str, tuple[int, Any, Any]] = {}
-        stretches = [
-            select(accounts.c.account).where(accounts.c.house.in_(houses[place : place + IN_LIST]))
-            for place in range(0, len(houses), IN_LIST)
-        ]
-        for (run, period), stretch in product(self._past, stretches):
-            here = (u.run == run, u.account.in_(stretch))
-            if period != before:
-                older |= wanted.intersection(connection.execute(select(u.account).where(*here)).scalars())
-                continue
-            for account, key_id, data in connection.execute(select(u.account, u.key_id, u.sealed).where(*here)):
-                if account in wanted:
-                    sealed[account] = (run, key_id, data)
-        secrets = dict(rows.secrets)
-        for account, (run, key_id, data) in sealed.items():
-            secret = secrets.get(key_id)
-            if secret is None:
-                rows.odd[account] = "usage under another key"
-            else:
-                rows.last[account] = load(unseal(secret, usage_place(run, account), data).decode())
-        for account in older - sealed.keys():
-            rows.odd[account] = "no bill for the month before"
+    def _read_history(self, connection: Connection, rows: Rows, supplied: Mapping[str, Collection[Service]]) -> None:
+        """The newest usage of each service that an account's house is supplied with; further back than the month
+        before only for the accounts that lack some."""
+        wanted = {account.account: account for account in rows.accounts}
+        for month in self._past:
+            sealed: dict[str, tuple[int, Any, Any]] = {}
+            for run in month:
+                for account, key_id, data in _of_accounts(connection, run, list(wanted)):
+                    sealed[account] = run, key_id, data
+            for name, (run, key_id, data) in sealed.items():
+                secret = rows.secrets.get(key_id)
+                if secret is None:
+                    rows.odd[name] = "usage under another key"
+                    continue
+                found = load(unseal(secret, usage_place(run, name), data).decode())
+                rows.last[name] = {**found, **rows.last.get(name, {})}
+            wanted = {
+                name: account
+                for name, account in wanted.items()
+                if any(str(int(service)) not in rows.last.get(name, ()) for service in supplied[account.house])
+            }
+            if not wanted:
+                break
 
 
-def _past_runs(connection: Connection, period: Period) -> list[tuple[int, int]]:
-    """Runs of the months that a history reaches back to, with their periods, the first first."""
+def _of_accounts(connection: Connection, run: int, names: Sequence[str]) -> list[tuple[str, Any, Any]]:
+    u = usage.c
+    out: list[tuple[str, Any, Any]] = []
+    for place in range(0, len(names), IN_LIST):
+        here = (u.run == run, u.account.in_(names[place : place + IN_LIST]))
+        out += [tuple(row) for row in connection.execute(select(u.account, u.key_id, u.sealed).where(*here))]
+    return out
+
+
+def _past_runs(connection: Connection, period: Period) -> list[list[int]]:
+    """Runs of the months that a history reaches back to, the newest month first; within one the last run last."""
     first = period
     for _ in range(HISTORY_MONTHS):
         first = first.previous()
     r = runs.c
     query = select(r.id, r.period).where(r.period >= first.number, r.period < period.number, r.state != FAILED)
-    return [(row.id, row.period) for row in connection.execute(query.order_by(r.id))]
+    by_month: defaultdict[int, list[int]] = defaultdict(list)
+    for row in connection.execute(query.order_by(r.id)):
+        by_month[row.period].append(row.id)
+    return [by_month[number] for number in sorted(by_month, reverse=True)]
+
+
+def is_settled(last: Mapping[str, Any] | None, service: Service) -> bool:
+    """Whether the newest month of a service carried no kopecks over."""
+    found = (last or {}).get(str(int(service)))
+    return found is None or not any(found[3:4])
 
 
 def is_plain_past(last: Mapping[str, Any] | None, service: Service) -> bool:
-    """Whether the month before leaves nothing to settle: charged by counters, with nothing owed back."""
-    if last is None:
-        return True
-    if str(int(service)) not in last:
-        return False
-    method, _, owed_back, *kopecks = last[str(int(service))]
-    return method in (Method.METER.value, Method.PROFILE.value) and not owed_back and not any(kopecks[:1])
+    """Whether the newest month of a metered service leaves nothing to take off its counters: it was charged by them,
+    and nothing is owed back."""
+    found = (last or {}).get(str(int(service)))
+    return found is None or (found[0] in (Method.METER.value, Method.PROFILE.value) and not found[2])

@@ -40,6 +40,7 @@ FORMULAS: Mapping[Service, frozenset[str]] = {
     Service.HOT_WATER: _BY_VOLUME | _BY_NORM,
     Service.SEWAGE: frozenset({"P = V · T", "P = (V_cold + V_hot) · T"}),
     Service.ELECTRICITY: _BY_VOLUME | _BY_NORM | _BY_BAND,
+    Service.GAS: _BY_VOLUME | _BY_NORM,
     Service.HEATING: frozenset({"P = S · N · T", "P = S · V_house / S_house · T"}),
     Service.SOLID_WASTE: frozenset({"P = S · N · T", "P = n · N · T"}),
     Service.CAPITAL_REPAIR: frozenset({"P = S · T"}),

@@ -93,8 +93,8 @@ class StretchEngine:
         if not spans:
             return Stretched()
         span = min(s.start_ts for s in spans.values()), max(s.end_ts for s in spans.values())
-        rows = self._reader.read(codes, span, city.billed, city.passports)
-        suppliers = {code: self._register.suppliers(code, spans[code].first) for code in codes}
+        suppliers = {code: self._register.suppliers(code, spans[code].first) for code in houses}
+        rows = self._reader.read(suppliers, span, city.billed, city.passports)
         if not is_known():
             rows.odd |= dict.fromkeys((a.account for a in rows.accounts), "a month with fields unknown here")
         stretch = Houses(city.period, houses, suppliers, spans)
