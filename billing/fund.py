@@ -19,6 +19,7 @@ from sqlalchemy import Engine, insert, select
 from billing.accounts import Accounts
 from billing.debt.balance import Entry, Move
 from billing.debt.books import AccountBook, DebtBooks
+from billing.domain.household import House
 from billing.schema import fund_entries
 from contracts.wire.ids import Period, Service, SupplierId
 
@@ -168,10 +169,13 @@ class Funds:
         """Codes of all houses."""
         return sorted(self._register.houses())
 
+    def zone_of(self, house: str) -> str:
+        """IANA zone of a house. Raises NoSuchHouse."""
+        return self._require(house).zone
+
     def enter(self, entry: FundEntry) -> None:
         """Adds a movement; the same document with the same content changes nothing. Raises OtherEntry, NoSuchHouse."""
-        if entry.house not in self._register.houses([entry.house]):
-            raise NoSuchHouse(entry.house)
+        self._require(entry.house)
         if not entry.amount_kopecks or not entry.document.strip():
             raise ValueError("an entry of a fund needs a sum other than zero and the number of its document")
         with self._writes.begin() as connection:
@@ -199,8 +203,7 @@ class Funds:
         """A house's fund. Raises NoSuchHouse, and ValueError where the months are turned around."""
         if last < first:
             raise ValueError(f"{last} is before {first}; name the first month first")
-        if house not in self._register.houses([house]):
-            raise NoSuchHouse(house)
+        self._require(house)
         fund_only = self._fund_only(house, last)
         accounts = self._register.accounts_of([house])
         books = list(self._books.of_accounts(accounts))
@@ -214,6 +217,12 @@ class Funds:
             tuple(works),
             tuple(_share(book, last, fund_only) for book in books),
         )
+
+    def _require(self, house: str) -> House:
+        found = self._register.houses([house])
+        if house not in found:
+            raise NoSuchHouse(house)
+        return found[house]
 
     def _fund_only(self, house: str, last: Period) -> frozenset[SupplierId]:
         """Suppliers who bill the house for capital repair and nothing else: theirs are the lines of bills whose

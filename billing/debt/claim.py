@@ -76,6 +76,11 @@ class Claim:
         return self.claimed_kopecks <= self.fees.order_limit_kopecks
 
     @property
+    def procedure(self) -> str:
+        """What is applied for."""
+        return "court order" if self.by_order else "suit"
+
+    @property
     def fee_kopecks(self) -> int:
         """The court's fee."""
         whole = self.claimed_kopecks
@@ -106,7 +111,7 @@ def claim_json(claim: Claim) -> dict[str, object]:
         "claimed_kopecks": claim.claimed_kopecks,
         "fee_kopecks": claim.fee_kopecks,
         "fee_act": claim.fees.act,
-        "procedure": _procedure(claim),
+        "procedure": claim.procedure,
     }
 
 
@@ -158,10 +163,6 @@ def journal_json(done: Done) -> dict[str, object]:
     }
 
 
-def _procedure(claim: Claim) -> str:
-    return "court order" if claim.by_order else "suit"
-
-
 # --- tables for spreadsheets ---
 
 
@@ -194,7 +195,7 @@ def _register_row(claim: Claim) -> tuple[object, ...]:
     first, last = claim.periods
     return (
         claim.account, int(claim.supplier), str(first), str(last), claim.principal_kopecks, claim.penalty_kopecks,
-        claim.claimed_kopecks, claim.fee_kopecks, _procedure(claim), len(claim.notices), claim.at.isoformat(),
+        claim.claimed_kopecks, claim.fee_kopecks, claim.procedure, len(claim.notices), claim.at.isoformat(),
     )  # fmt: skip
 
 

@@ -139,6 +139,12 @@ class WorkDesk:
         for account in self.register.accounts():
             yield from self._claims(account, at)
 
+    def file(self, claim: Claim, proof: str) -> Done:
+        """Writes that a claim was filed with a court. Raises KeyDestroyed."""
+        sum_of = claim.claimed_kopecks
+        done = Done(0, Step.CLAIM, claim.at, None, claim.supplier, sum_of, claim.procedure, proof)
+        return self.journal.add(claim.account, done)
+
     def _claims(self, account: Account, at: date) -> Iterator[Claim]:
         book = self.books.of_account(account.account)
         cases = self.cases.of_accounts([account.account]).get(account.account, [])

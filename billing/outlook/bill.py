@@ -1,21 +1,19 @@
 """The bill of a month to come: foreseen quantities put on meters that stand in for the real ones, charged by the rules.
 
-Services without a meter are charged as their rules do without one. What a house's meters give a flat for heating is
-foreseen from the flat's own share; the common property's use is not foreseen.
+Services without a meter are charged as their rules do without one. What a house used, for heating and for its common
+property, is foreseen from the house's own months.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 from billing.domain.charge import ChargedLine
-from billing.domain.house_use import HouseUse
 from billing.domain.household import AccountMonth
-from billing.domain.numbers import half_up
 from billing.domain.readings import MeterBinding, MeterKind, MeterMonth, RegisterRow
 from billing.domain.services import charge_account
+from billing.outlook.house import Uses
 from contracts.wire.ids import NO_HASH, MeterId, Service, SourceClass
 from contracts.wire.leaf import Quality, ReadingFlags
 
@@ -53,33 +51,30 @@ class Foreseen:
     is_seasonal: bool
 
 
-def foreseen_bill(month: AccountMonth, use: Mapping[Service, Foreseen]) -> ForeseenBill:
-    """The bill of a month at its foreseen use. Raises NoTariff and TariffError, as charging does."""
-    lines = charge_account(with_use(month, {service: foreseen.point for service, foreseen in use.items()}))
+def foreseen_bill(month: AccountMonth, use: Mapping[Service, Foreseen], house: tuple[Uses, Uses, Uses]) -> ForeseenBill:
+    """The bill of a month at its foreseen use; ``house`` is the house's: point, low and high.
+
+    Raises NoTariff and TariffError, as charging does.
+    """
+    point, low, high = house
+    lines = charge_account(with_use(month, {service: foreseen.point for service, foreseen in use.items()}, point))
     return ForeseenBill(
         tuple(lines),
-        _sum(month, {service: foreseen.low for service, foreseen in use.items()}),
-        _sum(month, {service: foreseen.high for service, foreseen in use.items()}),
-        _sum(month, {service: foreseen.naive for service, foreseen in use.items()}),
+        _sum(with_use(month, {service: foreseen.low for service, foreseen in use.items()}, low)),
+        _sum(with_use(month, {service: foreseen.high for service, foreseen in use.items()}, high)),
+        _sum(with_use(month, {service: foreseen.naive for service, foreseen in use.items()}, point)),
     )
 
 
-def with_use(month: AccountMonth, use: Mapping[Service, Mapping[str, int]]) -> AccountMonth:
-    """The month as if its meters had told just this use, base units by zone."""
+def with_use(month: AccountMonth, use: Mapping[Service, Mapping[str, int]], house: Uses) -> AccountMonth:
+    """The month as if its meters, and those of its house, had told just this use, base units by zone."""
     own = {service: (_told(month, service, zones),) for service, zones in use.items() if service in month.meters}
-    house: dict[Service, HouseUse] = {}
-    told: dict[Service, tuple[MeterMonth, ...]] = {}
-    if Service.HEATING in use and Service.HEATING not in month.meters:
-        total = sum(use[Service.HEATING].values())
-        volume = half_up(Fraction(total * month.house.area_dm2, max(month.household.area_dm2, 1)))
-        house[Service.HEATING] = HouseUse(Service.HEATING, month.house.area_dm2, volume=volume)
-        told[Service.HEATING] = (_told(month, Service.HEATING, {"single": volume}),)
     past = {service: months for service, months in month.history.items() if service not in use}
-    return replace(month, meters={**month.meters, **own}, history=past, house_meters=told, house_use=house)
+    return replace(month, meters={**month.meters, **own}, history=past, house_meters={}, house_use=house)
 
 
-def _sum(month: AccountMonth, use: Mapping[Service, Mapping[str, int]]) -> int:
-    return sum(line.amount_kopecks for line in charge_account(with_use(month, use)))
+def _sum(month: AccountMonth) -> int:
+    return sum(line.amount_kopecks for line in charge_account(month))
 
 
 def _told(month: AccountMonth, service: Service, zones: Mapping[str, int]) -> MeterMonth:

@@ -13,6 +13,7 @@ from billing.months import Months
 from billing.outlook.bill import Foreseen, ForeseenBill, foreseen_bill
 from billing.outlook.climate import climate_of
 from billing.outlook.forecast import NoHistory, Step, foresee
+from billing.outlook.house import foreseen_uses
 from billing.outlook.past import MEASURED, Past, UsedMonth, days_of, past_usage, series_of
 from billing.tariffs import Tariffs
 from contracts.client.keyring import KeyRing
@@ -65,15 +66,15 @@ class Outlook:
             if not steps:
                 steps = _steps(month, past, last, ahead)
             use = {service: _foreseen(made[place], period, past[service]) for service, made in steps.items()}
-            out.append(MonthAhead(period, use, foreseen_bill(month, use)))
+            house = foreseen_uses(month, last, place + 1, climate_of(month.house.areas))
+            out.append(MonthAhead(period, use, foreseen_bill(month, use, house)))
         return out
 
 
 def _steps(month: AccountMonth, past: Past, last: Period, ahead: int) -> dict[Service, list[Step]]:
-    """The steps of each service that a meter of the flat, or the house's heat meter, counts and has counted before."""
-    counted = set(month.meters) | ({Service.HEATING} & set(month.house_meters))
+    """The steps of each service that a meter of the flat counts and has counted before."""
     climate = climate_of(month.house.areas)
-    series = {s: series_of(s, months, last, ahead, climate) for s, months in past.items() if s in counted}
+    series = {s: series_of(s, months, last, ahead, climate) for s, months in past.items() if s in month.meters}
     return {service: list(foresee(one, ahead)) for service, one in series.items() if one.is_known}
 
 

@@ -69,7 +69,8 @@ def series_of(
 ) -> Series:
     """The use a day of each month through ``last``, and the warmth of those and of ``ahead`` months more.
 
-    A month that was estimated is not known, nor is the one after it, whose counters make up for the estimate.
+    A month that was estimated is not known, nor is the one after it, whose counters make up for the estimate; nor one
+    that no meter of the account counted.
     """
     periods = [last]
     first = max(min(months, default=last), _back(last, MOST_MONTHS))
@@ -78,7 +79,8 @@ def series_of(
     values = np.full(len(periods), np.nan)
     for place, period in enumerate(periods):
         here, before = months.get(period), months.get(period.previous())
-        if here is not None and here.method in MEASURED and (before is None or before.method in MEASURED):
+        counted = here is not None and here.method in MEASURED and bool(here.by_zone)
+        if here is not None and counted and (before is None or before.method in MEASURED):
             values[place] = here.total / days_of(period)
     for _ in range(ahead):
         periods.append(periods[-1].next())

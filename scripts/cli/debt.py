@@ -17,6 +17,7 @@ from billing.debt.penalty_rules import town_rules
 from billing.debt.work import Done, Step
 from billing.debt.work_desk import Standing, WorkDesk
 from billing.debt.work_rules import town_work_rules
+from billing.domain.calendar import local_date
 from billing.months import Months
 from billing.paper.debt_sheets import Notice, claim_sheet, notice_sheet, reminder_sheet
 from billing.paper.render import pdf
@@ -37,6 +38,16 @@ PersonOption = Annotated[Path, typer.Option("--person", help="JSON file of who t
 OutOption = Annotated[Path, typer.Option("--out", help="Where the paper goes.")]
 ProofOption = Annotated[str, typer.Option("--proof", help="How it is proved: a number of the post, an act.")]
 ChannelOption = Annotated[str, typer.Option("--channel", help="How it was sent or done.")]
+
+
+CUTS = (Step.RESTRICTION, Step.SUSPENSION, Step.RESUMPTION)
+
+
+class NotACut(ValueError):
+    """A step is no restriction, suspension or resumption."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(f"{step.value} is not written so; give one of {', '.join(cut.value for cut in CUTS)}")
 
 
 class NoSuchService(ValueError):
@@ -115,6 +126,8 @@ def restrict(
     as_json: JsonOption = False,
 ) -> None:
     """Writes a restriction, suspension or resumption into the journal; refuses what is not lawful on the day."""
+    if step not in CUTS:
+        raise NotACut(step)
     desk = desk_of(home)
     _tell(desk.take(account, _service(service), step, _entry(_day(desk, on), channel, proof)), as_json)
 
@@ -125,6 +138,7 @@ def claim(
     supplier: Annotated[int, typer.Option(help="The supplier who claims.")],
     person: PersonOption,
     folder: OutOption,
+    filed: Annotated[str, typer.Option(help="The court and its number: writes that the claim was filed.")] = "",
     on: DayOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
@@ -138,6 +152,8 @@ def claim(
     (folder / "claim.json").write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     (folder / "penalty.csv").write_text(penalty_csv(found), encoding="utf-8-sig", newline="")
     (folder / "claim.pdf").write_bytes(pdf(claim_sheet(found, read_person(person)), _moment(day)))
+    if filed:
+        desk.file(found, filed)
     if as_json:
         show_json(value)
     else:
@@ -171,10 +187,12 @@ def desk_of(home: Path) -> WorkDesk:
 
 
 def _day(desk: WorkDesk, text: str | None) -> date:
+    """The day that is meant: the ledger's last by the clock of the town's houses, where none is named."""
     if text is not None:
         return date.fromisoformat(text)
     head = desk.ledger.head()
-    return datetime.fromtimestamp(head.timestamp, UTC).date() if head else datetime.now(UTC).date()
+    now = int(datetime.now(UTC).timestamp()) if head is None else head.timestamp
+    return max(local_date(now, house.zone) for house in desk.register.houses().values())
 
 
 def _moment(day: date) -> datetime:

@@ -10,6 +10,7 @@ import typer
 
 from billing.debt.books import DebtBooks
 from billing.debt.penalty_rules import town_rules
+from billing.domain.calendar import local_date
 from billing.fund import FundEntry, FundKind, FundMonth, Funds, month_json, statement_json
 from billing.paper.fund_sheet import fund_sheet
 from billing.paper.render import pdf
@@ -25,7 +26,7 @@ from scripts.home import DEFAULT_HOME
 group = typer.Typer(help="Capital-repair funds of houses.", no_args_is_help=True)
 HouseArgument = Annotated[str, typer.Argument(help="The house's code.")]
 FromOption = Annotated[str | None, typer.Option("--from", help="First month, YYYY-MM; a year before the last one.")]
-ToOption = Annotated[str | None, typer.Option("--to", help="Last month, YYYY-MM; the last that was billed.")]
+ToOption = Annotated[str | None, typer.Option("--to", help="Last month, YYYY-MM; the ledger's own month.")]
 
 
 class NoPerson(ValueError):
@@ -47,8 +48,8 @@ def statement(
     as_json: JsonOption = False,
 ) -> None:
     """Shows a house's fund by months: contributions, penalties, interest, works, what is left."""
-    funds, billed = funds_of(home)
-    upto = Period.parse(last) if last else billed
+    funds, now = funds_of(home)
+    upto = _month(last, now, funds.zone_of(house))
     since = Period.parse(first) if first else _year_before(upto)
     found = funds.statement(house, since, upto)
     value = statement_json(found, account)
@@ -68,21 +69,22 @@ def statement(
 @group.command("list")
 def list_funds(last: ToOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Lists every house with what its owners were charged and paid, and what is left."""
-    funds, billed = funds_of(home)
-    upto = Period.parse(last) if last else billed
+    funds, now = funds_of(home)
     rows = []
     for house in funds.houses():
+        upto = _month(last, now, funds.zone_of(house))
         found = funds.statement(house, upto, upto)
         rows.append(
             {
                 "house": house,
+                "month": str(upto),
                 "charged_kopecks": found.charged,
                 "received_kopecks": found.received,
                 "left_kopecks": found.closing,
                 "owed_to_contractors_kopecks": found.owed_to_contractors,
             }
         )
-    show(rows, as_json, f"capital-repair funds at the end of {upto}")
+    show(rows, as_json, "capital-repair funds at the end of a month")
 
 
 @group.command("enter")
@@ -103,13 +105,20 @@ def enter(
     out.print(f"entered {amount} roubles of house {house} under {document}")
 
 
-def funds_of(home: Path) -> tuple[Funds, Period]:
-    """The funds of the town in a home, and the last month that was billed. Raises NoTown."""
+def funds_of(home: Path) -> tuple[Funds, int]:
+    """The funds of the town in a home, and the time that its ledger stands at. Raises NoTown."""
     engine, accounts, keyring, _, ledger = billing_of(home)
     books = DebtBooks(engine, accounts, Runs(engine, keyring), ledger, town_rules(home))
-    now = datetime.now(UTC)
-    billed = max((run.period for run in ledger.runs()), default=Period(now.year, now.month))
-    return Funds(engine, accounts, books), billed
+    head = ledger.head()
+    return Funds(engine, accounts, books), int(datetime.now(UTC).timestamp()) if head is None else head.timestamp
+
+
+def _month(text: str | None, moment: int, zone: str) -> Period:
+    """The month that is meant: the one in which the moment lies by the house's clock, where none is named."""
+    if text is not None:
+        return Period.parse(text)
+    day = local_date(moment, zone)
+    return Period(day.year, day.month)
 
 
 def _row(month: FundMonth) -> dict[str, object]:

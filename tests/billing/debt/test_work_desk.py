@@ -127,6 +127,10 @@ def test_a_claim_holds_every_late_line_of_its_supplier_and_what_was_sent(stage: 
     assert [done.step for done in claim.notices] == [done.step for done in desk.journal.of("1")]
     assert claim.extract[-1].closing == claim.principal_kopecks
     assert {one.account for one in desk.claims(court)} == {"1", "3"}
+    filed = desk.file(claim, "судебный участок 1, 2-77/2026")
+    assert desk.journal.of("1")[-1] == filed
+    assert (filed.step, filed.amount_kopecks) == (Step.CLAIM, claim.claimed_kopecks)
+    assert desk.claim("1", supplier, court).notices == claim.notices
     with pytest.raises(NothingToClaim, match="account 2 owes supplier"):
         desk.claim("2", supplier, court)
 
