@@ -17,7 +17,8 @@ from billing.debt.cases import Case, Cases
 from billing.debt.instalments import Agreement
 from billing.debt.penalty_rules import Missing, Rules, town_rules
 from billing.paper import render
-from billing.paper.epd import AgreedPayment, Owed, PaymentDocument, Recalculation, payment_document
+from billing.paper.assemble import payment_document
+from billing.paper.epd import AgreedPayment, Owed, PaymentDocument, Recalculation
 from billing.paper.epd_sheet import payment_sheet
 from billing.paper.gis.directory import GisDirectory, read_directory
 from billing.paper.gis.payment_documents import payment_documents

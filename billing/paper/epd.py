@@ -6,21 +6,12 @@ kopecks, volumes and rates exact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
-from typing import Any
 
-from billing.paper.expression import ExpressionError, evaluate
 from billing.paper.person import Person
-from billing.paper.words import BASE_UNITS
 from contracts.wire.ids import BillKey, BillState, Period
-from ledger.queries.views import BillView
-
-RATE_UNIT = "RUB/"
-MULTIPLIER = "K"
-DM2_PER_M2 = 100
 
 
 class NotABill(ValueError):
@@ -90,7 +81,8 @@ class Recalculation:
 class Detail:
     """One part of a line. ``volume`` in ``unit`` is None where two rates or none are in its formula.
 
-    ``multiplier`` is K where a raising coefficient was applied; the volume is the one before it.
+    ``multiplier`` is K where a raising coefficient was applied; the volume is the one before it. ``is_common``: for the
+    common property; ``resource`` is the service whose resource that is, where it stands in the housing line.
     """
 
     kind: str
@@ -107,6 +99,7 @@ class Detail:
     unit: str = ""
     multiplier: Fraction | None = None
     is_common: bool = False
+    resource: str = ""
 
     @property
     def is_recalculation(self) -> bool:
@@ -116,7 +109,10 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class MeterReading:
-    """A counter's last two values that lines used (section 2), exact, in ``unit``. Moments in seconds UTC."""
+    """A counter's last two values that lines used (section 2), exact, in ``unit``. Moments in seconds UTC.
+
+    ``is_house``: the meter of the whole house (section 4).
+    """
 
     services: tuple[str, ...]
     meter: str
@@ -126,11 +122,12 @@ class MeterReading:
     current: Fraction
     taken_at: int
     quality: str
+    is_house: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceRow:
-    """One service of section 3.
+    """One service of section 3. ``volume`` is the premises' own, ``common_volume`` their share of the common use.
 
     ``charged_kopecks`` is the month without recalculations and benefits, the surcharge of a raising coefficient
     included. ``granted_kopecks`` came from the welfare body, ``paid_kopecks`` from the payer, prepaid or since.
@@ -173,10 +170,16 @@ class ServiceRow:
         return max((d.multiplier for d in self.details if d.multiplier is not None), default=None)
 
     @property
+    def resources(self) -> dict[str, tuple[Detail, ...]]:
+        """What a housing line charges for the common property's use, by resource (КР на СОИ)."""
+        named = dict.fromkeys(d.resource for d in self.details if d.resource)
+        return {name: tuple(d for d in self.details if d.resource == name) for name in named}
+
+    @property
     def rates(self) -> tuple[Fraction, ...]:
         """Its rates in their order, each once."""
-        found = (detail.rate for detail in self.details if detail.rate is not None and not detail.is_recalculation)
-        return tuple(dict.fromkeys(found))
+        plain = (d for d in self.details if not (d.is_recalculation or d.resource))
+        return tuple(dict.fromkeys(d.rate for d in plain if d.rate is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,159 +243,3 @@ class PaymentDocument:
     def is_superseded(self) -> bool:
         """Whether a later bill replaced this one: then nothing is to be paid by it."""
         return self.state is BillState.SUPERSEDED
-
-
-def payment_document(
-    view: BillView,
-    document: Mapping[str, Any],
-    person: Person,
-    *,
-    printed_on: date,
-    due: date,
-    owed: Sequence[Owed] = (),
-    noted: Iterable[Recalculation] = (),
-    instalments: Sequence[Instalment] = (),
-    agreed: Sequence[AgreedPayment] = (),
-    limit_index_percent: Fraction | None = None,
-    advance_kopecks: int = 0,
-) -> PaymentDocument:
-    """The payment document of a bill. ``noted`` are the notes to earlier bills since the last one. Raises NotABill."""
-    if document.get("kind", "bill") != "bill":
-        raise NotABill(view.key)
-    rest = {(o.service, o.supplier): o for o in owed}
-    lines = document["lines"]
-    rows = [_row(line, view, rest.pop((line["service"], line["supplier"]), None)) for line in lines]
-    recalculations = [again for row, line in zip(rows, lines, strict=True) for again in _recalculations(row, line)]
-    tariffs = {(t["name"], t["act"]) for line in lines for t in line["tariffs"]}
-    return PaymentDocument(
-        key=view.key,
-        account=document["account"],
-        period=view.period,
-        zone=document["premises"]["zone"],
-        state=view.state,
-        person=person,
-        premises=_premises(document["premises"], view.period),
-        rows=tuple(rows),
-        readings=_readings(lines),
-        recalculations=(*recalculations, *noted),
-        tariffs=tuple(sorted(tariffs)),
-        printed_on=printed_on,
-        due=due,
-        instalments=tuple(instalments),
-        agreed=tuple(agreed),
-        limit_index_percent=limit_index_percent,
-        other=tuple(owed for owed in rest.values() if owed.total_kopecks),
-        advance_kopecks=advance_kopecks,
-        disputed_kopecks=sum(o.disputed_kopecks for o in owed),
-    )
-
-
-def _row(line: Mapping[str, Any], view: BillView, owed: Owed | None) -> ServiceRow:
-    details = tuple(_detail(part) for part in line["parts"])
-    charged = sum(detail.amount_kopecks for detail in details if not detail.is_recalculation)
-    moved = view.lines[line["line"]] if line["line"] is not None else None
-    scale, unit = BASE_UNITS.get(line["unit"], (1, line["unit"]))
-    common = [d.volume for d in details if d.is_common and d.volume is not None]
-    owed = owed or Owed(line["service"], line["supplier"])
-    return ServiceRow(
-        service=line["service"],
-        supplier=line["supplier"],
-        unit=unit,
-        volume=Fraction(line["quantity"], scale),
-        common_volume=sum(common, Fraction(0)) if common else None,
-        method=line["method"],
-        details=details,
-        charged_kopecks=charged,
-        # A line is never below nothing: what is left of a recalculation goes to the months to come.
-        recalculated_kopecks=line["amount_kopecks"] - charged - (moved.written_off_kopecks if moved else 0),
-        granted_kopecks=moved.granted_kopecks if moved else 0,
-        paid_kopecks=moved.paid_kopecks + moved.netted_kopecks if moved else 0,
-        arrears_kopecks=owed.arrears_kopecks,
-        penalties_kopecks=owed.penalties_kopecks,
-        court_costs_kopecks=owed.court_costs_kopecks,
-    )
-
-
-def _detail(part: Mapping[str, Any]) -> Detail:
-    inputs = tuple((i["symbol"], Fraction(i["value"]), i["unit"]) for i in part["inputs"])
-    rates = [(symbol, value, unit) for symbol, value, unit in inputs if unit.startswith(RATE_UNIT)]
-    surcharge = part.get("surcharge_kopecks", 0)
-    multiplier = next((value for symbol, value, _ in inputs if symbol == MULTIPLIER), None) if surcharge else None
-    rate, volume, unit = None, None, ""
-    if len(rates) == 1:
-        symbol, rate, unit = rates[0]
-        plain = {name: value for name, value, _ in inputs} | {symbol: Fraction(1)}
-        volume = _volume(part["formula"], plain | ({MULTIPLIER: Fraction(1)} if multiplier is not None else {}))
-    return Detail(
-        kind=part.get("kind", "charge"),
-        zone=part["zone"],
-        first=date.fromisoformat(part["from"]),
-        end=date.fromisoformat(part["to"]),
-        formula=part["formula"],
-        act=part["act"],
-        inputs=inputs,
-        amount_kopecks=part["amount_kopecks"],
-        surcharge_kopecks=surcharge,
-        rate=rate,
-        volume=volume,
-        unit=unit.removeprefix(RATE_UNIT),
-        multiplier=multiplier,
-    )
-
-
-def _volume(formula: str, values: Mapping[str, Fraction]) -> Fraction | None:
-    """What the rate was multiplied by: the formula with a rate of one rouble."""
-    try:
-        return evaluate(formula, values)
-    except ExpressionError:
-        return None
-
-
-def _recalculations(row: ServiceRow, line: Mapping[str, Any]) -> list[Recalculation]:
-    found = [
-        Recalculation(row.service, f"{d.act} ({d.first:%d.%m.%Y}–{d.end:%d.%m.%Y})", d.amount_kopecks)
-        for d in row.details
-        if d.is_recalculation
-    ]
-    left = row.recalculated_kopecks - sum(r.amount_kopecks for r in found)
-    if carried := line.get("carried_over_kopecks", 0):
-        found.append(Recalculation(row.service, "остаток перерасчёта переходит на следующие месяцы", carried))
-        left -= carried
-    if left:
-        found.append(Recalculation(row.service, "корректировка этого платёжного документа", left))
-    return found
-
-
-def _readings(lines: Sequence[Mapping[str, Any]]) -> tuple[MeterReading, ...]:
-    """The counters behind the lines, first and last of each register; a water meter's stand behind sewage too.
-
-    A profile's readings are sums over its intervals, not counters.
-    """
-    found: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
-    services: dict[tuple[str, int], dict[str, str]] = {}
-    for line in lines:
-        for reading in line["readings"] if line["method"] == "meter" else ():
-            place = reading["meter"], reading["register"]
-            found.setdefault(place, []).append(reading)
-            services.setdefault(place, {})[line["service"]] = line["unit"]
-    out: list[MeterReading] = []
-    for (meter, register), values in found.items():
-        first, *_, last = sorted([values[0], *values], key=lambda r: (r["at"], r["leaf"]))
-        named = services[meter, register]
-        scale, unit = BASE_UNITS.get(next(iter(named.values())), (1, next(iter(named.values()))))
-        previous = Fraction(first["value"], scale) if first["at"] < last["at"] else None
-        current = Fraction(last["value"], scale)
-        out.append(MeterReading(tuple(named), meter, register, unit, previous, current, last["at"], last["quality"]))
-    return tuple(out)
-
-
-def _premises(value: Mapping[str, Any], period: Period) -> Premises:
-    end = date(period.next().year, period.next().month, 1)
-    residents = [row["number"] for row in value["residents"] if date.fromisoformat(row["since"]) < end]
-    return Premises(
-        area_m2=Fraction(value["area_dm2"], DM2_PER_M2),
-        rooms=value["rooms"],
-        owners=value["owners"],
-        residents=residents[-1] if residents else 0,
-        house_area_m2=Fraction(value["house_area_dm2"], DM2_PER_M2),
-    )

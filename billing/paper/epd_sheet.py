@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
 from billing.paper import words
-from billing.paper.epd import Detail, PaymentDocument, ServiceRow
+from billing.paper.epd import Detail, MeterReading, PaymentDocument, ServiceRow
 from billing.paper.qr import TECH_CODE, period_text, write_code
 from billing.paper.sheet import Code, Section, Sheet, Table, columns, facts
 from billing.paper.words import number, roubles
 
+COMMON = ", общее имущество"
 METER_DIGITS = 8
 """How much of a meter's pseudonym is printed."""
 NORM_SYMBOLS = {
     "N": "Норматив потребления",
     "K": "Повышающий коэффициент",
-    "q": "Норматив подогрева",
-    "S_all": "Общая площадь помещений дома",
+    "q": "Норматив расхода тепла на подогрев воды",
     "V_house": "Объём по общедомовому прибору учёта",
+    "V_meter": "Объём в жилых помещениях по их приборам",
+    "V_norm": "Объём в жилых помещениях по нормативам",
+    "V_other": "Объём в нежилых помещениях",
+    "S_house": "Общая площадь помещений дома",
+    "S_common": "Площадь общего имущества",
 }
 """Symbols of formulas that section 4 explains; ``N_cold_water`` is the ``N`` of that service."""
 
@@ -137,8 +145,13 @@ def _parties(document: PaymentDocument) -> Section:
 
 def _readings(document: PaymentDocument) -> Section:
     title = "Раздел 2. Показания индивидуальных приборов учёта"
-    if not document.readings:
+    own = [reading for reading in document.readings if not reading.is_house]
+    if not own:
         return Section(title, paragraphs=("Показания счётчиков для этого документа не применялись.",))
+    return Section(title, tables=(_counters("Показания приборов учёта, применённые в расчёте", document, own),))
+
+
+def _counters(caption: str, document: PaymentDocument, readings: Sequence[MeterReading]) -> Table:
     rows = tuple(
         (
             ", ".join(words.service(service) for service in r.services),
@@ -150,18 +163,18 @@ def _readings(document: PaymentDocument) -> Section:
             words.local_day(r.taken_at, document.zone),
             words.QUALITIES.get(r.quality, r.quality),
         )
-        for r in document.readings
+        for r in readings
     )
     head = columns(
         ("Услуга", 3), ("Прибор учёта", 3), ("#Предыдущее", 2), ("#Текущее", 2), ("#Разность", 2), "Ед.",
         ("Снято", 2), ("Происхождение", 2),
     )  # fmt: skip
-    return Section(title, tables=(Table("Показания приборов учёта, применённые в расчёте", head, rows),))
+    return Table(caption, head, rows)
 
 
 def _charges(document: PaymentDocument) -> Section:
     shown = [row for row in document.rows if row.charged_kopecks or row.overall_kopecks or row.recalculated_kopecks]
-    rows = [_charge_cells(row, document) for row in shown]
+    rows = [cells for row in shown for cells in (_charge_cells(row, document), *_resource_cells(row))]
     rows += [
         (
             words.service(o.service) or "Прочее", document.person.supplier_name(o.supplier), *[""] * 10,
@@ -171,7 +184,7 @@ def _charges(document: PaymentDocument) -> Section:
         for o in document.other
     ]  # fmt: skip
     head = columns(
-        ("Услуга", 5), ("Поставщик", 4), ("Ед.", 2), ("#Объём", 3), ("#в т.ч. общедом.", 3), ("Способ", 3),
+        ("Услуга", 5), ("Поставщик", 4), ("Ед.", 2), ("#Объём", 3), ("#Общедо- мовой", 3), ("Способ", 3),
         ("#Тариф, ₽", 3), ("#Начислено, ₽", 4), ("#в т.ч. повыш. коэф., ₽", 4), ("#Перерасчёт, ₽", 3),
         ("#Льготы, ₽", 3), ("#Оплачено, ₽", 4), ("#Долг, ₽", 4), ("#Пени и расходы, ₽", 3), ("#К оплате, ₽", 4),
     )  # fmt: skip
@@ -218,6 +231,19 @@ def _charge_cells(row: ServiceRow, document: PaymentDocument) -> tuple[str, ...]
     )
 
 
+def _resource_cells(row: ServiceRow) -> Iterator[tuple[str, ...]]:
+    """What a housing line charges for common use, resource by resource: its sum is within the line's."""
+    for resource, details in row.resources.items():
+        volumes = [d.volume for d in details if d.volume is not None and d.unit == details[0].unit]
+        rates = dict.fromkeys(d.rate for d in details if d.rate is not None)
+        charged = sum(d.amount_kopecks for d in details if not d.is_recalculation)
+        yield (
+            f"— в том числе на общее имущество: {words.service(resource).lower()}", "", words.unit(details[0].unit),
+            "", number(sum(volumes, Fraction(0))), "", "; ".join(number(rate) for rate in rates),
+            f"({roubles(charged)})", *[""] * 7,
+        )  # fmt: skip
+
+
 def _if_any(kopecks: int) -> str:
     """A sum, nothing where it is none: a table full of zeros hides what there is."""
     return roubles(kopecks) if kopecks else ""
@@ -225,13 +251,20 @@ def _if_any(kopecks: int) -> str:
 
 def _reference(document: PaymentDocument) -> Section:
     found = {
-        (words.service(row.service), label, f"{number(value)} {words.unit(unit)}".strip())
+        (
+            words.service(detail.resource or row.service) + (COMMON if detail.is_common else ""),
+            label,
+            f"{number(value)} {words.unit(unit)}".strip(),
+        )
         for row in document.rows
         for detail in row.details
         for symbol, value, unit in detail.inputs
         if (label := _norm_label(symbol))
     }
     tables = []
+    house = [reading for reading in document.readings if reading.is_house]
+    if house:
+        tables.append(_counters("Показания общедомовых приборов учёта", document, house))
     if found:
         head = columns(("Услуга", 2), ("Показатель", 3), ("Значение", 2))
         tables.append(Table("Нормативы и объёмы по дому", head, tuple(sorted(found))))
@@ -317,6 +350,11 @@ def _workings(document: PaymentDocument) -> Section:
 
 
 def _about(detail: Detail) -> str:
-    told = (words.ZONES.get(detail.zone, detail.zone), "перерасчёт" if detail.is_recalculation else "")
+    told = (
+        words.ZONES.get(detail.zone, detail.zone),
+        "перерасчёт" if detail.is_recalculation else "",
+        "общее имущество" if detail.is_common else "",
+        words.service(detail.resource).lower() if detail.resource else "",
+    )
     said = ", ".join(filter(None, told))
     return f" ({said})" if said else ""

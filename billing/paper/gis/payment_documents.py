@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from billing.paper.epd import MeterReading, PaymentDocument, ServiceRow
+from billing.paper.epd import Detail, MeterReading, PaymentDocument, ServiceRow
 from billing.paper.gis.directory import GisDirectory
 from billing.paper.gis.message import (
     Element,
@@ -30,7 +30,9 @@ OKEI = {"m3": "113", "Gcal": "233", "kWh": "245"}
 HOUSING = {"housing"}
 METHOD_LETTERS, OTHER_METHOD = {"meter": "M", "profile": "M", "norm": "N"}, "O"
 """How the system names the way a volume was found; whatever is neither meter nor norm is O."""
-VOLUME_PLACES, READING_PLACES, RATIO_PLACES = 7, 5, 2
+VOLUME_PLACES, READING_PLACES, RATIO_PLACES, NORM_PLACES = 7, 5, 2, 6
+HOUSE_METER = "V_house"
+PREMISES_SYMBOLS = ("V_other", "V_norm", "V_meter", "V_boiler")
 MOST_EXPLANATION, MOST_REASON = 4000, 500
 
 
@@ -72,7 +74,8 @@ def _document(root: Element, document: PaymentDocument, directory: GisDirectory)
     add(element, "account-base:AccountGuid", guid(document.person.gis.account_guid, f"account {document.account}"))
     add(element, "bills-base:PaymentDocumentNumber", document.number)
     for reading in document.readings:
-        _reading(element, reading)
+        if not reading.is_house:
+            _reading(element, reading)
     capital = [row for row in document.rows if row.service == Service.CAPITAL_REPAIR.name.lower()]
     for row in document.rows:
         if row not in capital and _is_told(row):
@@ -108,9 +111,12 @@ def _charge(parent: Element, row: ServiceRow, document: PaymentDocument, directo
     _sums(element, row, directory)
     _adjustments(element, row)
     if is_housing:
+        for resource, details in row.resources.items():
+            _resource(element, resource, details, directory)
         return
     _instalment(element, row, document)
     _recalculation(element, row, document)
+    _information(element, row, document)
     _consumption(element, row)
     if row.multiplier is not None:
         factor = add(element, "MultiplyingFactor")
@@ -193,13 +199,66 @@ def _consumption(element: Element, row: ServiceRow) -> None:
     if row.volume is None:
         return
     consumption = add(element, "Consumption")
-    common = row.common_volume or Fraction(0)
     own = {"type": "I", "determiningMethod": METHOD_LETTERS.get(row.method, OTHER_METHOD)}
-    add(consumption, "Volume", plain_number(row.volume - common, VOLUME_PLACES), own)
-    if common:
-        add(
-            consumption, "Volume", plain_number(common, VOLUME_PLACES), {"type": "O", "determiningMethod": OTHER_METHOD}
-        )
+    add(consumption, "Volume", plain_number(row.volume, VOLUME_PLACES), own)
+    if row.common_volume is not None:
+        _common_volume(consumption, row.common_volume, [d for d in row.details if d.is_common])
+
+
+def _common_volume(consumption: Element, volume: Fraction, details: Sequence[Detail]) -> None:
+    """A volume for the common property: by the house meter where its counter is among the inputs."""
+    metered = any(symbol == HOUSE_METER for detail in details for symbol, _, _ in detail.inputs)
+    method = "M" if metered else "N"
+    add(consumption, "Volume", plain_number(volume, VOLUME_PLACES), {"type": "O", "determiningMethod": method})
+
+
+def _information(element: Element, row: ServiceRow, document: PaymentDocument) -> None:
+    """Section 4: the counters, and what of the house's volume is the premises' and what the common property's."""
+    given = {symbol: value for d in row.details if d.is_common for symbol, value, _ in d.inputs}
+    premises = sum((given[name] for name in PREMISES_SYMBOLS if name in given), Fraction(0))
+    house = given.get(HOUSE_METER)
+    told = (
+        ("individualConsumptionCurrentValue", _counter(row, document, of_house=False)),
+        ("houseOverallNeedsCurrentValue", _counter(row, document, of_house=True)),
+        ("houseTotalIndividualConsumption", None if house is None else premises),
+        ("houseTotalHouseOverallNeeds", None if house is None else house - premises),
+        ("houseOverallNeedsNorm", given.get("N")),
+        ("individualConsumptionNorm", _norm(row)),
+    )
+    known = [(name, value) for name, value in told if value is not None]
+    if known:
+        information = add(element, "ServiceInformation")
+        for name, value in known:
+            add(information, name, plain_number(value, NORM_PLACES))
+
+
+def _counter(row: ServiceRow, document: PaymentDocument, *, of_house: bool) -> Fraction | None:
+    """The counter of a service's one register; None where there are several: the schema takes one."""
+    found = [r.current for r in document.readings if row.service == r.services[0] and r.is_house is of_house]
+    return found[0] if len(found) == 1 else None
+
+
+def _norm(row: ServiceRow) -> Fraction | None:
+    own = (detail for detail in row.details if not detail.is_common)
+    return next((value for d in own for symbol, value, _ in d.inputs if symbol == "N"), None)
+
+
+def _resource(element: Element, resource: str, details: Sequence[Detail], directory: GisDirectory) -> None:
+    """What a housing line charges for one resource of the common property (КР на СОИ)."""
+    child = add(element, "MunicipalResource")
+    add_reference(child, "ServiceType", directory.resource(resource))
+    volumes = [d.volume for d in details if d.volume is not None and d.unit == details[0].unit]
+    if volumes:
+        _common_volume(add(child, "Consumption"), sum(volumes, Fraction(0)), details)
+    rates = list(dict.fromkeys(d.rate for d in details if d.rate is not None))
+    if len(rates) == 1:
+        add(child, "Rate", rate(rates[0]))
+    charged = sum(d.amount_kopecks for d in details if not d.is_recalculation)
+    again = sum(d.amount_kopecks for d in details if d.is_recalculation)
+    add(child, "AccountingPeriodTotal", roubles(charged))
+    if again:
+        add(add(child, "ServiceCharge"), "MoneyRecalculation", roubles(again))
+    add(child, "TotalPayable", roubles(charged + again))
 
 
 def _capital_repair(parent: Element, row: ServiceRow, document: PaymentDocument, directory: GisDirectory) -> None:

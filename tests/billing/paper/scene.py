@@ -11,7 +11,8 @@ from typing import Any
 from billing.documents import Title, draft_bill
 from billing.domain.household import AccountMonth
 from billing.domain.services import charge_account
-from billing.paper.epd import Owed, PaymentDocument, Recalculation, payment_document
+from billing.paper.assemble import payment_document
+from billing.paper.epd import Owed, PaymentDocument, Recalculation
 from billing.paper.person import GisNumbers, Person
 from contracts.wire.ids import BillKey, BillState, Hash, KeyId, RunId, Service
 from contracts.wire.leaf import BillKind

@@ -20,7 +20,8 @@ from PIL import Image
 from pypdf import PdfReader
 
 from billing.paper import render
-from billing.paper.epd import Instalment, NotABill, Owed, PaymentDocument, Recalculation, ServiceRow, payment_document
+from billing.paper.assemble import payment_document
+from billing.paper.epd import Instalment, NotABill, Owed, PaymentDocument, Recalculation, ServiceRow
 from billing.paper.epd_sheet import payment_code, payment_sheet
 from billing.paper.qr import read_code
 from contracts.wire.ids import BillState, Period, Service
