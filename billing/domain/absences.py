@@ -108,8 +108,8 @@ def _absence_part(month: AccountMonth, service: Service, part: Part, away: _Away
     inputs = [Input.of("A", charged, "RUB")]
     formula = "P = −A"
     if by_norm != whole:
-        inputs += [Input.of("V_norm", by_norm, "m3"), Input.of("V", whole, "m3")]
-        formula += " · V_norm / V"
+        inputs += [Input.of("V_by_norm", by_norm, "m3"), Input.of("V", whole, "m3")]
+        formula += " · V_by_norm / V"
     inputs += [
         Input.of("n_away", away.persons, "person"), Input.of("D", away.days, "day"), Input.of("n", persons, "person"),
         Input.of("D_part", part.span.days, "day"),

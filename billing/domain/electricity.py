@@ -125,7 +125,7 @@ def _band_part(
     if taken_wh is not None:
         value = Fraction(taken_wh, WH_PER_KWH)
         symbol, t = f"V{band.symbol}", f"T{band.symbol}"
-        width = () if band.width_kwh is None else (Input.of("V_norm", band.width_kwh, "kWh"),)
+        width = () if band.width_kwh is None else (Input.of("L", band.width_kwh, "kWh"),)
         inputs = (Input.of(symbol, value, "kWh", readings=volume.inputs[0].readings), *volume.inputs, *width)
     return Part(
         f"P = {symbol} · {t}",

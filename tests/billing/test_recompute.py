@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from contracts.wire.leaf import BillKind
 from tests.billing.cases import cases
 from tests.billing.stage import Stage
 
+CATALOG = Path(__file__).parents[2] / "webapp" / "catalog"
 SCRIPT = Path(__file__).parent / "independent_recompute.py"
 KEY = BillKey(RunId(1), 0)
 
@@ -60,11 +62,23 @@ def test_the_cases_reach_every_formula(bills: dict[str, dict[str, Any]]) -> None
         "P = V · T", "P = n · N · T", "P = n · N · K · T", "P = S · N · T", "P = S · T", "P = (V_cold + V_hot) · T",
         "P = V · T_water", "P = V · q · T_heat", "P = V_within · T_within", "P = V_over · T_over", "P = V_1 · T_1",
         "P = V_2 · T_2", "P = V_3 · T_3", "P = S · N_heat · T", "P = −A · n_away · D / (n · D_part)", "P = −C",
-        "P = −A · V_norm / V · n_away · D / (n · D_part)", "P = −A · min(1, r · h)", "P = −A · min(1, r · G)",
+        "P = −A · V_by_norm / V · n_away · D / (n · D_part)", "P = −A · min(1, r · h)", "P = −A · min(1, r · G)",
         "P = −A · min(1, r · D / D_month)", "P = −A · max(0, 1 − V · T_cold / A_month) · min(h, H) / H",
     } <= formulas  # fmt: skip
     volumes = {given.get("formula") for part in parts for given in part["inputs"]}
     assert {"n_cold_water · N_cold_water", "n · N · K", "n · N · K · d"} <= volumes
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_every_symbol_unit_and_zone_has_a_word_on_the_page(bills: dict[str, dict[str, Any]], language: str) -> None:
+    words = tomllib.loads((CATALOG / f"{language}.toml").read_text(encoding="utf-8"))
+    lines = [line for bill in bills.values() for line in bill["lines"]]
+    parts = [part for line in lines for part in line["parts"]]
+    given = [(i["symbol"], i["unit"]) for part in parts for i in part["inputs"]]
+    assert {symbol for symbol, _ in given} - set(words["symbol"]) == set()
+    assert {unit for _, unit in given} - set(words["unit"]) - {"1"} == set()
+    assert {part["zone"] for part in parts} - set(words["zone"]) == set()
+    assert {tariff["kind"] for line in lines for tariff in line["tariffs"]} - set(words["tariff"]) == set()
 
 
 @pytest.mark.parametrize("field", ["amount_kopecks", "total_kopecks", "value", "carried_over_kopecks", "formula"])
