@@ -181,7 +181,7 @@ class TariffSet:
     """All versions published so far: which holds for a house on a day.
 
     A house names its areas in order of preference; within an area the document whose features the house has, the
-    most of them, holds; among those the latest version.
+    most of them, holds, unless another of those replaces it; among what is left the latest version.
     """
 
     def __init__(self, versions: Iterable[Version]) -> None:
@@ -201,15 +201,7 @@ class TariffSet:
         self, kind: Kind, service: Service, areas: Sequence[str], day: date, features: frozenset[str] = frozenset()
     ) -> Version | None:
         """What is in force on a day, None where nothing is."""
-        for area in areas:
-            fitting = [
-                version
-                for version in self._by_key.get((kind, area, service), ())
-                if version.document.in_force(day) and version.document.features <= features
-            ]
-            if fitting:
-                return max(fitting, key=lambda v: (len(v.document.features), v.number))
-        return None
+        return max(self._tied(kind, service, areas, day, features), key=lambda v: v.number, default=None)
 
     def overlaps(
         self, services: Iterable[Service], areas: Sequence[str], span: Span, features: frozenset[str] = frozenset()
@@ -229,7 +221,7 @@ class TariffSet:
     def _tied(
         self, kind: Kind, service: Service, areas: Sequence[str], day: date, features: frozenset[str]
     ) -> list[Version]:
-        """What ``find`` would choose among: one version, unless several hold and none replaces the others."""
+        """What ``find`` chooses among: one version, unless several hold and none replaces the others."""
         for area in areas:
             fitting = [
                 version
@@ -240,7 +232,7 @@ class TariffSet:
                 most = max(len(v.document.features) for v in fitting)
                 top = [v for v in fitting if len(v.document.features) == most]
                 replaced = {name for v in top for name in v.document.replaces}
-                return [v for v in top if v.document.name not in replaced]
+                return [v for v in top if v.document.name not in replaced] or top
         return []
 
     def require(

@@ -44,9 +44,7 @@ def affected_by(number: int, tariffs: TariffSet, register: Accounts, runs: Runs)
     if version is None:
         raise NoSuchVersion(number)
     houses = register.houses()
-    accounts = {
-        a.account: a for a in register.accounts() if version.document.area in houses[a.house].areas and a.closed is None
-    }
+    accounts = {a.account: a for a in register.accounts() if version.document.area in houses[a.house].areas}
     months: defaultdict[Period, set[str]] = defaultdict(set)
     for name, leaves in runs.of_accounts(sorted(accounts)).items():
         for _, stored, run in leaves:

@@ -95,8 +95,9 @@ def publish(
     """Sends documents kept here to the tariff book, by the operator's key, and waits until they are final."""
     town = open_town(home)
     tariffs = tariffs_of(town)
-    waiting = {value["name"]: name for name, value in tariffs.kept().items() if name not in _published(town)}
-    for unknown in sorted(set(names or ()) - {value["name"] for value in tariffs.kept().values()}):
+    kept, published = tariffs.kept(), _published(town)
+    waiting = {value["name"]: name for name, value in kept.items() if name not in published}
+    for unknown in sorted(set(names or ()) - {value["name"] for value in kept.values()}):
         raise NoSuchDocument(unknown)
     wanted = {name: hash_ for name, hash_ in waiting.items() if not names or name in names}
     node = Rpc(rpc)

@@ -119,6 +119,23 @@ def publish(stage: Stage, **changes: object) -> None:
     stage.settle()
 
 
+def test_a_missing_norm_is_named_as_one(stage: Stage) -> None:
+    ready(stage, 2)
+    for service, unit in (("cold_water", "m3"), ("hot_water", "m3"), ("sewage", "m3"), ("heating", "Gcal")):
+        publish(
+            stage,
+            name=f"elsewhere-{service}",
+            area="elsewhere",
+            service=service,
+            unit=unit,
+            effective_from="2026-01-01",
+        )
+    stage.office.register.add_house(replace(HOUSE, areas=("elsewhere", "krasnoyarsk", "amur", "russia")))
+    found = problems(ask(stage, "run", RunRequest(JANUARY)))
+    assert set(found) == {"1", "2"}
+    assert all("no norm for hot_water in elsewhere" in why and "publish one" in why for why in found.values())
+
+
 def test_overlapping_versions_stop_the_run_and_one_that_replaces_does_not(stage: Stage) -> None:
     ready(stage, 2)
     publish(stage)
