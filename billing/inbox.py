@@ -253,7 +253,11 @@ class Inbox:
 
     def unsettled(self, kind: str, *states: State, limit: int = 1000) -> list[Item]:
         """Items of a kind that are not over for good, in the order they came."""
-        query = select(inbox).where(inbox.c.is_settled.is_(False), inbox.c.kind == kind).order_by(inbox.c.id)
+        return self.unsettled_among((kind,), *states, limit=limit)
+
+    def unsettled_among(self, kinds: Sequence[str], *states: State, limit: int = 1000) -> list[Item]:
+        """The same of several kinds together."""
+        query = select(inbox).where(inbox.c.is_settled.is_(False), inbox.c.kind.in_(kinds)).order_by(inbox.c.id)
         if states:
             query = query.where(inbox.c.state.in_([state.value for state in states]))
         with self._engine.connect() as connection:

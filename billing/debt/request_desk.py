@@ -38,6 +38,10 @@ from contracts.client.keyring import KeyDestroyed
 from contracts.wire.ids import BillKey
 
 _log = structlog.get_logger()
+_KINDS = tuple(
+    request.kind
+    for request in (DisputeRequest, PenaltyRequest, DisputeDecision, InstalmentRequest, InstalmentEnd, AccountPayment)
+)
 _REFUSALS = (NothingToDispute, NoSuchCase, UnknownAccount, KeyDestroyed, BadSchedule, PenaltyError, Missing, RulesError)
 
 
@@ -59,15 +63,18 @@ class DebtRequestDesk(Desk):
 
     def step(self, now: int) -> None:
         """One round; ``now`` is the latest block's time."""
-        for kind in (DisputeRequest, PenaltyRequest, DisputeDecision, InstalmentRequest, InstalmentEnd, AccountPayment):
-            for item in self.inbox.unsettled(kind.kind, State.ACCEPTED):
-                try:
-                    self._begin(item, now)
-                except (*_REFUSALS, NotOpen) as error:
-                    self.inbox.failed([item.id], "debt-request-refused", str(error))
-                    _log.info("debt.refused", item=item.id, reason=str(error))
-        for item in self.inbox.unsettled(AccountPayment.kind, State.WORKING, State.DONE):
-            self._follow_payment(item)
+        for item in self.inbox.unsettled_among(_KINDS):
+            if item.state is State.ACCEPTED:
+                self._try(item, now)
+            elif isinstance(item.request, AccountPayment):
+                self._follow_payment(item)
+
+    def _try(self, item: Item, now: int) -> None:
+        try:
+            self._begin(item, now)
+        except (*_REFUSALS, NotOpen) as error:
+            self.inbox.failed([item.id], "debt-request-refused", str(error))
+            _log.info("debt.refused", item=item.id, reason=str(error))
 
     def _begin(self, item: Item, now: int) -> None:
         request = item.request
@@ -197,7 +204,8 @@ class DebtRequestDesk(Desk):
             for part, payment, amount in zip(parts, payments, paid, strict=True)
         ]
         if not any(paid):
-            self.inbox.failed([item.id], "nothing-paid", str(parts[0].reason), final)
+            if final or item.state is not State.FAILED:
+                self.inbox.failed([item.id], "nothing-paid", str(parts[0].reason), final)
         elif final or item.state is not State.DONE:
             result = {"paid_kopecks": sum(paid), "left_kopecks": request.amount_kopecks - sum(paid), "parts": told}
             self.inbox.done([item.id], result, final)
