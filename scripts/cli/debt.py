@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,7 @@ from billing.paper.render import pdf
 from billing.run import Runs
 from contracts.wire.canonical import content_hash
 from contracts.wire.ids import Service, SupplierId
+from contracts.wire.units import Money
 from scripts.cli.console import out, show, show_json
 from scripts.cli.options import HomeOption, JsonOption
 from scripts.cli.outlook import billing_of
@@ -41,6 +43,12 @@ ChannelOption = Annotated[str, typer.Option("--channel", help="How it was sent o
 
 
 CUTS = (Step.RESTRICTION, Step.SUSPENSION, Step.RESUMPTION)
+
+
+WORK_COLUMNS = ("account", "service", "overdue_kopecks", "step", "from", "why")
+JOURNAL_COLUMNS = ("number", "day", "step", "service", "amount_kopecks", "proof")
+REGISTER_BRIEF = ("account", "supplier", "principal_kopecks", "penalty_kopecks", "fee_kopecks", "procedure")
+"""What fits a terminal of each listing; the whole of it is in --json."""
 
 
 class NotACut(ValueError):
@@ -62,7 +70,8 @@ def work(on: DayOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOpt
     """Lists every late service with the next step, the day from which it is lawful, and why."""
     desk = desk_of(home)
     day = _day(desk, on)
-    show([_standing(standing, day) for standing in desk.standings(day)], as_json, f"debts on {day}")
+    rows = [_standing(standing, day) for standing in desk.standings(day)]
+    show(rows if as_json else _brief(rows, WORK_COLUMNS), as_json, f"debts on {day}")
 
 
 @group.command("journal")
@@ -70,7 +79,8 @@ def journal(account: AccountArgument, home: HomeOption = DEFAULT_HOME, as_json: 
     """Lists what was sent and done about an account's debts, with the proof of each."""
     desk = desk_of(home)
     desk.register.account(account)
-    show([journal_json(done) for done in desk.journal.of(account)], as_json, f"journal of account {account}")
+    rows = [journal_json(done) for done in desk.journal.of(account)]
+    show(rows if as_json else _brief(rows, JOURNAL_COLUMNS), as_json, f"journal of account {account}")
 
 
 @group.command("notice")
@@ -157,7 +167,7 @@ def claim(
     if as_json:
         show_json(value)
     else:
-        out.print(f"claim of {found.claimed_kopecks / 100:.2f} roubles, fee {found.fee_kopecks / 100:.2f}, in {folder}")
+        out.print(f"claim of {Money(found.claimed_kopecks)} roubles, fee {Money(found.fee_kopecks)}, in {folder}")
 
 
 @group.command("register")
@@ -173,7 +183,8 @@ def register(
     claims = list(desk.claims(day))
     if file is not None:
         file.write_text(register_csv(claims), encoding="utf-8-sig", newline="")
-    show(register_json(claims), as_json, f"claims on {day}")
+    rows = register_json(claims)
+    show(rows if as_json else _brief(rows, REGISTER_BRIEF), as_json, f"claims on {day}")
 
 
 def desk_of(home: Path) -> WorkDesk:
@@ -203,6 +214,10 @@ def _service(name: str) -> Service:
     if name.upper() not in Service.__members__:
         raise NoSuchService(name)
     return Service[name.upper()]
+
+
+def _brief(rows: Sequence[Mapping[str, object]], names: Sequence[str]) -> list[dict[str, object]]:
+    return [{name: row[name] for name in names} for row in rows]
 
 
 def _entry(day: date, channel: str, proof: str, content: str = "") -> Done:

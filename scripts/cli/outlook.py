@@ -20,6 +20,7 @@ from billing.tariffs import Tariffs
 from contracts.client.files import FileStore
 from contracts.client.keyring import KeyRing
 from contracts.wire.ids import Period
+from contracts.wire.units import Money
 from ledger.queries import Ledger
 from scripts.bench.households import households
 from scripts.cli.books import open_town
@@ -54,10 +55,10 @@ def show_outlook(
         return
     for month in ahead:
         rows = [{"service": service.name.lower(), **_use(use)} for service, use in month.use.items()]
-        show(rows, False, f"{month.period}: {month.bill.point_kopecks / 100:.2f} roubles foreseen")
+        show(rows, False, f"{month.period}: {Money(month.bill.point_kopecks)} roubles foreseen")
         out.print(
-            f"bill {month.bill.low_kopecks / 100:.2f} to {month.bill.high_kopecks / 100:.2f}; "
-            f"naive {month.bill.naive_kopecks / 100:.2f}"
+            f"bill {Money(month.bill.low_kopecks)} to {Money(month.bill.high_kopecks)}; "
+            f"naive {Money(month.bill.naive_kopecks)}"
         )
 
 
