@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import threading
 import time
@@ -12,11 +13,14 @@ from typing import Literal
 import httpx
 import pytest
 import uvicorn
+import zxingcpp
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from api.app import create_app
 from api.caller import IN_PROCESS
+from billing.paper.qr import read_code
 from tests.api.town import PASSWORD, Town, make_town
 from webapp.app import create_webapp
 
@@ -115,6 +119,7 @@ def test_a_resident_reads_a_bill(site: tuple[str, Town], chromium: Browser, size
         ("resident12", "/bills/1-0/order"),
         ("resident12", "/accounts/10000012/prepay"),
         ("resident12", "/accounts/10000012/balance"),
+        ("resident12", "/bills/1-0/document.html"),
         ("resident12", "/bills/9-9"),
         ("supplier1", "/suppliers/1?period=2026-03"),
         ("regulator", "/"),
@@ -128,6 +133,21 @@ def test_every_page_fits_a_phone_and_passes_axe(
     page = _page(chromium, site[0], login)
     page.goto(path)
     _check(page)
+    page.context.close()
+
+
+def test_the_payment_document_keeps_its_style_and_its_code_is_scanned_off_the_screen(
+    site: tuple[str, Town], chromium: Browser
+) -> None:
+    page = _page(chromium, site[0])
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text))
+    page.goto("/bills/1-0/document.html")
+    assert page.evaluate("getComputedStyle(document.querySelector('table')).borderCollapse") == "collapse"
+    assert refused == []
+    (found,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(page.screenshot(full_page=True))))
+    code = read_code(bytes(found.bytes))
+    assert (code.fields["PersAcc"], code.sum_kopecks) == ("10000012", 37_213 - 10_000 + 60_432 + 12_651)
     page.context.close()
 
 

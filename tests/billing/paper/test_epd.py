@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -282,6 +283,15 @@ def test_every_character_that_counts_as_printable_has_a_glyph() -> None:
     """PDF/UA refuses a document with one missing: so all of them, printed at once, are a test of all."""
     everything = [chr(code) for span in render.PRINTABLE for code in span] + sorted(render.SIGNS)
     render.pdf(payment_sheet(epd_named(" ".join(everything))), MADE)
+
+
+def test_one_process_prints_many_and_each_within_a_second() -> None:
+    """Measured by the processor's clock, so that a busy machine fails nothing."""
+    sheets = [payment_sheet(epd_named(f"Житель {number}")) for number in range(12)]
+    began = time.process_time()
+    made = [render.pdf(sheet, MADE) for sheet in sheets]
+    assert (time.process_time() - began) / len(sheets) < 1
+    assert len(set(made)) == len(sheets), "one compiler serves all, and keeps nothing of the one before"
 
 
 def test_the_number_of_the_document_is_the_bills() -> None:
