@@ -27,7 +27,16 @@ def _kopeck(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "command", [("fsck",), ("bill", "runs"), ("pay", "requests"), ("subsidy", "list"), ("statement", "1")]
+    "command",
+    [
+        ("fsck",),
+        ("bill", "runs"),
+        ("pay", "requests"),
+        ("subsidy", "list"),
+        ("statement", "1"),
+        ("debt", "ageing"),
+        ("dispute", "list"),
+    ],
 )
 def test_a_command_without_a_town_says_how_to_make_one(command: tuple[str, ...], tmp_path: Path) -> None:
     done = _kopeck(*command, "--home", str(tmp_path / "none"))
