@@ -121,6 +121,10 @@ class Papers:
         """Whose bill it is."""
         return self._register.account_of(bill)
 
+    def directory(self) -> GisDirectory:
+        """What ГИС ЖКХ calls our services and suppliers. Raises GisError."""
+        return self._directory()
+
     def pdf(self, bill: BillKey, person: Person, now: int) -> bytes:
         """The payment document as PDF. ``now`` in seconds UTC. Raises QrError."""
         return render.pdf(payment_sheet(self.document(bill, person, now)), datetime.fromtimestamp(now, UTC))

@@ -12,6 +12,7 @@ from billing.read import BillingRead
 from billing.requests import CorrectionRequest
 from contracts.wire.ids import BillKey, Period
 from ledger.queries.views import BillView
+from scripts.cli.bill_gis import gis
 from scripts.cli.bill_print import print_bill
 from scripts.cli.books import Books, open_town
 from scripts.cli.console import out, show, show_json
@@ -21,6 +22,7 @@ from scripts.home import DEFAULT_HOME
 
 group = typer.Typer(help="Billing runs, corrections and bills.", no_args_is_help=True)
 group.command("print")(print_bill)
+group.command("gis")(gis)
 MonthArgument = Annotated[str, typer.Argument(help="The month, YYYY-MM.")]
 
 

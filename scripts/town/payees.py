@@ -6,6 +6,7 @@ No tax office has the code 00, no region's banks the code 99, and ГИС ЖКХ 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from uuid import UUID, uuid5
 
 from sqlalchemy import Engine
@@ -13,7 +14,7 @@ from sqlalchemy import Engine
 from api.papers import AGENT, Payees
 from billing.paper.desk import DIRECTORY
 from billing.paper.gis.directory import FORMAT
-from billing.paper.person import GisNumbers, Requisites
+from billing.paper.person import GisNumbers, Requisites, account_is_valid, inn_is_valid
 from contracts.wire.ids import Service
 from scripts.home import Home
 from scripts.town.plan import Town
@@ -36,11 +37,26 @@ def enrol_payees(town: Town, home: Home, engine: Engine) -> None:
     """Enters who is paid, and how ГИС ЖКХ would know the town; the same again changes nothing."""
     payees = Payees(engine)
     payees.set_payee(AGENT, PAYEE)
+    for supplier in town.suppliers:
+        payees.set_payee(str(supplier.number), _requisites(int(supplier.number), supplier.name))
     for flat in town.flats:
         unified = f"00AA{int(flat.account) % 1_000_000:06d}"
         payees.set_gis_numbers(flat.account, GisNumbers(_guid("account", flat.account), unified, unified + "-01"))
     path = home.folder("billing") / DIRECTORY
     path.write_text(json.dumps(_directory(town), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _requisites(number: int, name: str) -> Requisites:
+    """A supplier's: numbered, with the check digits that make them of their form."""
+    inns = (f"00000001{number % 10}{digit}" for digit in range(10))
+    accounts = (f"40702810{digit}{number:011d}" for digit in range(10))
+    return replace(
+        PAYEE,
+        name=name,
+        inn=next(inn for inn in inns if inn_is_valid(inn)),
+        account=next(account for account in accounts if account_is_valid(account, PAYEE.bic)),
+        contacts="",
+    )
 
 
 def _directory(town: Town) -> dict[str, object]:

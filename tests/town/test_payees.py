@@ -25,6 +25,10 @@ def test_the_demo_has_one_payee_and_a_number_for_every_flat(tmp_path: Path) -> N
         enrol_payees(town, Home(tmp_path), engine)
     payees = Payees(engine)
     assert payees.payee(AGENT) == PAYEE
+    suppliers = [payees.payee(str(supplier.number)) for supplier in town.suppliers]
+    assert [s.name for s in suppliers if s] == [supplier.name for supplier in town.suppliers]
+    assert len({s.account for s in suppliers if s} | {PAYEE.account}) == len(suppliers) + 1
+    assert len({s.inn for s in suppliers if s} | {PAYEE.inn}) == len(suppliers) + 1
     numbers = [payees.gis_numbers(flat.account) for flat in town.flats]
     assert len({n.unified_account for n in numbers if n}) == len(town.flats)
     assert all(n and GUID.fullmatch(n.account_guid) and len(n.unified_account) == 10 for n in numbers)

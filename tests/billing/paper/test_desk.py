@@ -15,11 +15,14 @@ from billing.debt.instalments import Agreement, Instalment
 from billing.debt.penalty_rules import shipped_rules
 from billing.inbox import State
 from billing.paper.desk import BillBooks, NoDocument, Papers
+from billing.paper.gis.notices import notices_of, payment_notices
 from billing.requests import GrantItem, GrantsRequest, Prepayment
 from contracts.wire.ids import BillKey, BillState, RunId, Service
 from contracts.wire.leaf import BillKind
+from tests.billing.builders import ZONE
 from tests.billing.paper.gis import DIRECTORY, check, texts
-from tests.billing.paper.scene import PERSON
+from tests.billing.paper.scene import GIS, PERSON
+from tests.billing.paper.test_gis_messages import LEGAL
 from tests.billing.scenes import FEBRUARY, JANUARY, billed, billed_again, correct, pay_all
 from tests.billing.stage import Stage
 
@@ -62,6 +65,12 @@ def test_every_bill_says_what_the_ledger_has_open(stage: Stage) -> None:
         message = check(papers.gis_xml(document.key, PERSON, NOW), "bills/hcs-bills-types.xsd")
         (total,) = texts(message, "TotalPayableByPDWithDebtAndAdvance")
         assert total == f"{document.overall_kopecks // 100}.{document.overall_kopecks % 100:02d}"
+    for account in "23":
+        paid = stage.bill(account, JANUARY)
+        receipts = stage.office.ledger.receipts(paid.key)
+        notices = list(notices_of(receipts, JANUARY, ZONE, GIS, dict.fromkeys(range(1, 5), LEGAL)))
+        assert sum(n.amount_kopecks for n in notices) == sum(line.paid_kopecks for line in paid.lines) > 0
+        check(payment_notices(notices), "payment/hcs-payment-types.xsd")
     granted = papers.document(stage.bill("1", JANUARY).key, PERSON, NOW)
     assert {row.service: row.granted_kopecks for row in granted.rows}["capital_repair"] == 9_000
     ahead = papers.document(stage.bill("3", FEBRUARY).key, PERSON, NOW)
