@@ -21,6 +21,9 @@ def content_hash(data: bytes) -> Hash:
     return Hash(keccak(data))
 
 
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
 def _refuse_floats(value: object) -> None:
     if isinstance(value, float):
         raise TypeError(f"canonical JSON holds no floats: {value!r}")
@@ -28,7 +31,9 @@ def _refuse_floats(value: object) -> None:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise TypeError(f"canonical JSON has text keys only: {key!r}")
-            _refuse_floats(item)
+            if type(item) not in _PLAIN:
+                _refuse_floats(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            _refuse_floats(item)
+            if type(item) not in _PLAIN:
+                _refuse_floats(item)
