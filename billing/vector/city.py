@@ -97,7 +97,7 @@ def bill_city(books: Books, city: City, workers: int | None = None) -> Iterator[
     """
     stretches = list(_stretches(books.engine))
     total = sum(count for _, count in stretches)
-    many = min(os.cpu_count() or 1, MOST_WORKERS) if workers is None else workers
+    many = min(_cores(), MOST_WORKERS) if workers is None else workers
     with tempfile.TemporaryDirectory(prefix="run-", dir=_beside(books.engine)) as name:
         folder, key = Path(name), secrets.token_bytes(32)
         recipe = _recipe(books, city, folder, key)
@@ -114,6 +114,11 @@ def bill_city(books: Books, city: City, workers: int | None = None) -> Iterator[
             found.by_rules += done.by_rules
         _log.info("vector.billed", period=str(city.period), leaves=found.count, by_rules=dict(found.by_rules))
         yield found
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _stretches(engine: Engine) -> Iterator[tuple[list[str], int]]:

@@ -47,7 +47,7 @@ FORMULAS: Mapping[Service, frozenset[str]] = {
     Service.HOUSING: frozenset({"P = S · T"}),
 }
 """The formulas of each service that are worked out by columns."""
-_CONSTANT = re.compile(r"(n|N|K|T|d|q)(_\w+)?|V_(norm|within|over|[123])")
+_CONSTANT = re.compile(r"(n|N|K|T|d|q)(_\w+)?|L|V_(within|over|[123])")
 _OF_HOUSE = frozenset(
     {"V_house", "S_house", "V_other", "V_norm", "V_meter", "V_boiler", "V_owed", "S_common", "S_dwellings", "N"}
 )

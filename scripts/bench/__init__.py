@@ -13,6 +13,7 @@ from typing import Literal
 BENCHES: Mapping[str, str] = {
     "gas": "scripts.bench.gas:measure",
     "flow": "scripts.bench.flow:measure",
+    "billing": "scripts.bench.billing:measure",
 }
 """What the ids begin with, to ``module:function``, in the order they run."""
 

@@ -35,6 +35,7 @@ from ledger.store import open_database as open_ledger
 
 ZONE = "Asia/Krasnoyarsk"
 AREAS = ("krasnoyarsk", "moscow", "amur", "russia")
+FEATURES = frozenset({"lift"})
 SERVICES = (
     Service.COLD_WATER,
     Service.HOT_WATER,
@@ -179,9 +180,9 @@ def fill(books: CityBooks, period: Period, count: int, seed: int) -> None:
     books.publish(demo_documents())
     houses = -(-count // FLATS)
     for number in range(houses):
-        books.register.add_house(House(code(number), ZONE, AREAS, 560_000, frozenset({"lift"})))
+        books.register.add_house(House(code(number), ZONE, AREAS, 560_000, FEATURES))
         for service in SERVICES:
-            books.register.set_supplier(code(number), service, SupplierId(1 + service % 5), SINCE)
+            books.register.set_supplier(code(number), service, SupplierId(service), SINCE)
         books.source(number + 1)
     span = month_span(period, ZONE)
     for start in range(0, count, AT_ONCE):
