@@ -8,8 +8,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, select
 
+from contracts.client.deployments import Deployment
 from contracts.client.keyring import KeyRing
 from contracts.client.private import shared_url
+from contracts.wire.checkpoint import Checkpoint
 from contracts.wire.ids import (
     Address,
     BillId,
@@ -25,6 +27,7 @@ from contracts.wire.ids import (
 )
 from contracts.wire.merkle import Tree
 from contracts.wire.structs import UsedHead
+from ledger.checkpoints import EventBlocks, final_checkpoint
 from ledger.digest import digest
 from ledger.leaves import Keys
 from ledger.models import acknowledgements, closed_leaves, faults, grants, prepayments, runs, tariffs
@@ -127,6 +130,21 @@ class Ledger:
         """One hash over every fact: two ledgers of one chain and the same files have the same."""
         with self._read() as (connection, _):
             return digest(connection)
+
+    def checkpoint(self, deployment: Deployment) -> Checkpoint:
+        """What stands at the last final block, for observers to sign. Raises NothingFinal."""
+        with self._read() as (connection, _):
+            return final_checkpoint(connection, deployment)
+
+    def event_blocks(self, height: int) -> EventBlocks:
+        """The blocks up to ``height`` that hold an event of ours. Raises NothingFinal."""
+        with self._read() as (connection, _):
+            return EventBlocks.read(connection, height)
+
+    def blocks_of_bill(self, key: BillKey, height: int) -> list[int]:
+        """Blocks up to ``height`` in which something happened to a bill, its run's beginning included; ascending."""
+        with self._read() as (connection, _):
+            return _bills.blocks_of_bill(connection, key, height)
 
     # --- readings ---
 

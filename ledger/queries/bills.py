@@ -161,6 +161,19 @@ def keys_of_bill_id(connection: Connection, bill_id: BillId) -> list[BillKey]:
     return sorted(_key(row) for row in rows)
 
 
+def blocks_of_bill(connection: Connection, key: BillKey, height: int) -> list[int]:
+    """Blocks up to ``height`` whose events are of the bill, or propose or settle its run; ascending."""
+    found: set[int] = set()
+    for table in (runs, run_outcomes):
+        c = table.c
+        query = select(c.block_number).where(c.run == int(key.run), c.block_number <= height)
+        found.update(connection.execute(query).scalars())
+    for table in (movements, bill_states):
+        query = select(table.c.block_number).where(_among(table, [key]), table.c.block_number <= height)
+        found.update(connection.execute(query).scalars())
+    return sorted(found)
+
+
 def _line(line: SqlRow, moved: dict[MovementKind, int], kind: BillKind, state: BillState) -> LineView:
     amounts = [moved.get(what, 0) for what in MovementKind]
     charged = line.amount_kopecks

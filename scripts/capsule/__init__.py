@@ -1,0 +1,1 @@
+"""Making capsules, and where checkpoints and trust files lie."""
