@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, and_, insert, or_, select, update
@@ -321,23 +322,24 @@ def _account_row(new: NewAccount, key_id: KeyId) -> dict[str, object]:
 def _accounts_of(connection: Connection, query: Select[Any], people: Select[Any]) -> list[Account]:
     by_account: defaultdict[str, list[tuple[date, int]]] = defaultdict(list)
     for row in connection.execute(people.order_by(residents.c.account, residents.c.since)):
-        by_account[row.account].append((date.fromisoformat(row.since), row.number))
+        by_account[row.account].append((_day(row.since), row.number))
     return [_account_of(row, tuple(by_account.get(row.account, ()))) for row in connection.execute(query)]
 
 
-def _account_of(row: object, people: tuple[tuple[date, int], ...]) -> Account:
-    r: dict[str, object] = row._asdict()  # type: ignore[attr-defined]
-    household = Household(
-        int(str(r["area_dm2"])),
-        int(str(r["rooms"])),
-        int(str(r["owners"])),
-        people,
-        frozenset(Service(service) for service in load(str(r["no_meter_possible"]))),
-        str(r["plan"]),
-    )
-    closed = None if r["closed"] is None else date.fromisoformat(str(r["closed"]))
-    key_id = KeyId(bytes(r["key_id"]))  # type: ignore[call-overload]
-    return Account(str(r["account"]), str(r["house"]), key_id, household, date.fromisoformat(str(r["opened"])), closed)
+def _account_of(row: Any, people: tuple[tuple[date, int], ...]) -> Account:
+    household = Household(row.area_dm2, row.rooms, row.owners, people, _services(row.no_meter_possible), row.plan)
+    closed = None if row.closed is None else _day(row.closed)
+    return Account(row.account, row.house, KeyId(bytes(row.key_id)), household, _day(row.opened), closed)
+
+
+@lru_cache(maxsize=4096)
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+@lru_cache(maxsize=1024)
+def _services(text: str) -> frozenset[Service]:
+    return frozenset(Service(service) for service in load(text))
 
 
 def sealed_counters(secret: bytes, meter: MeterId, since: int, name: str, counters: Mapping[int, int]) -> bytes:

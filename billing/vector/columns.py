@@ -1,53 +1,36 @@
-"""The accounts of a stretch of houses as columns, in groups that the rules treat alike.
-
-An account is here only where everything about its month is plain; any other is named in ``odd`` with what is not, and
-is charged by the rules one by one. What the rules look at and this does not know of must make an account odd.
-"""
+"""The plain accounts of a stretch of houses as columns, in groups that the rules treat alike."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from billing.accounts import Account
-from billing.domain.calendar import Span
 from billing.domain.electricity import bands_of
-from billing.domain.household import AccountMonth, House, Household
+from billing.domain.household import AccountMonth, House
 from billing.domain.norms import Mode
-from billing.domain.tariff import Kind, NoTariff, TariffError, TariffSet, Version, zone_plan
+from billing.domain.tariff import Kind, NoTariff, TariffError, TariffSet, zone_plan
 from billing.domain.usage import Method
 from billing.vector.bands import over_bands
 from billing.vector.exact import Ratio
-from billing.vector.rows import PlainMeter, Rows, is_plain_past, is_settled
-from billing.vector.shapes import FORMULAS, Group
-from billing.vector.usage import Differences, by_zone, differences, zones_of
-from contracts.wire.ids import MeterId, Period, Service, SupplierId
+from billing.vector.kinds import Kinds, TooManyKinds, grouped, packed
+from billing.vector.plain import BESIDE, METERED, Houses, Plain
+from billing.vector.rows import Rows
+from billing.vector.shapes import Group
+from billing.vector.usage import Slots, by_zone, differences, zones_of
+from contracts.wire.ids import Service
 from ledger.queries.bulk import BatchOf
 
 Ints = NDArray[np.int64]
-Key = tuple[object, ...]
-
-MONTH_FIELDS = frozenset(
-    {
-        "account", "period", "span", "house", "household", "suppliers", "tariffs", "meters", "history", "house_meters",
-        "house_use", "events", "opened", "closed",
-    }
-)  # fmt: skip
-"""What a rule may look at that is known here. Where a month holds more, all accounts are left to the rules."""
-FLAT_FIELDS = frozenset({"area_dm2", "rooms", "owners", "residents", "no_meter_possible", "plan"})
-METERED = (Service.COLD_WATER, Service.HOT_WATER, Service.ELECTRICITY, Service.GAS)
-BESIDE = {Service.SEWAGE: (Service.COLD_WATER, Service.HOT_WATER)}
-"""Services whose use another is charged by."""
-
-
-def is_known() -> bool:
-    """Whether the months that rules read hold nothing but what is looked at here."""
-    return {f.name for f in fields(AccountMonth)} <= MONTH_FIELDS and {f.name for f in fields(Household)} <= FLAT_FIELDS
+Key = tuple[int, bytes]
+"""What a group's accounts have alike: packed kinds, and for electricity the pattern of its zones and steps."""
+_BY_HOUSE = frozenset({Service.HEATING, Service.CAPITAL_REPAIR, Service.HOUSING})
+"""Services whose charge follows from the house and the flat's area."""
+_WORDS = {Service.COLD_WATER: "V_cold", Service.HOT_WATER: "V_hot"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,203 +43,201 @@ class GroupOf:
     columns: Group
 
 
-@dataclass(slots=True)
-class _Slots:
-    """The registers of all plain meters, with their differences."""
+class KindsOf:
+    """The kinds of what groups go by, kept from stretch to stretch."""
 
-    of: dict[tuple[str, Service], list[int]]
-    found: Differences
-    meters: list[MeterId]
-    numbers: list[int]
-    quality: Ints
+    def __init__(self) -> None:
+        self.house = Kinds(21)
+        self.meter = Kinds(9)
+        self.flat = Kinds(21)
 
 
 @dataclass(frozen=True, slots=True)
-class Houses:
-    """The houses of a stretch by code, who supplies them, and the period in their time."""
+class _Metered:
+    """The meters of one service: the first slot of each account's, and the kind of its meter; 0 for none."""
 
-    period: Period
-    by_code: Mapping[str, House]
-    suppliers: Mapping[str, Mapping[Service, SupplierId]]
-    spans: Mapping[str, Span]
+    first: Ints
+    kind: Ints
 
 
 class Columns:
     """One stretch."""
 
     def __init__(
-        self, rows: Rows, houses: Houses, tariffs: TariffSet, batches: Sequence[BatchOf], contexts: dict[Key, int]
+        self, rows: Rows, houses: Houses, tariffs: TariffSet, batches: Sequence[BatchOf], kinds: KindsOf
     ) -> None:
-        """``contexts`` numbers what of a house its charges follow from, and is kept from stretch to stretch."""
+        """``odd`` starts with the accounts that ``rows`` found odd and takes on what is found here."""
         self.accounts = rows.accounts
         self.houses, self.suppliers, self.spans = houses.by_code, houses.suppliers, houses.spans
         self.odd = rows.odd
-        self._rows, self._tariffs, self._period = rows, tariffs, houses.period
+        self._rows, self._tariffs, self._period, self._kinds = rows, tariffs, houses.period, kinds
         self._classes = np.array([int(batch.source_class) for batch in batches] or [0], dtype=np.int64)
         self._roots = [batch.root.hex().encode() for batch in batches]
-        self._changing: dict[Key, bool] = {}
-        self._bands: dict[Key, tuple[tuple[str, ...], tuple[str, ...], tuple[Fraction | None, ...]]] = {}
+        plain = Plain(rows, houses, tariffs)
         for account in self.accounts:
-            reason = self._oddity(account)
-            if reason is not None:
-                self.odd.setdefault(account.account, reason)
-        self._slots = self._read_slots()
-        of_houses = {code: self._context_of(house) for code, house in self.houses.items()}
-        self._context = {code: contexts.setdefault(found, len(contexts)) for code, found in of_houses.items()}
+            if account.account not in self.odd:
+                reason = plain.oddity(account)
+                if reason is not None:
+                    self.odd[account.account] = reason
+        self._slots = Slots()
+        self._metered = self._read_meters()
+        self._found = differences(self._slots, rows.registers)
+        self._names = [meter.hex().encode() for meter, _ in self._slots.places]
+        self._area = np.array([account.household.area_dm2 for account in self.accounts], dtype=np.int64)
 
     def leave(self, accounts: Iterable[str], reason: str) -> None:
         """Leaves accounts to the rules."""
         for account in accounts:
             self.odd.setdefault(account, reason)
 
-    def light_month(self, account: Account) -> AccountMonth:
-        """An account's month without readings and history: what tariffs and norms are chosen by."""
-        house = self.houses[account.house]
-        return AccountMonth(
-            account.account, self._period, self.spans[house.code], house, account.household,
-            self.suppliers[house.code], self._tariffs,
-        )  # fmt: skip
+    def leave_places(self, places: Ints, reason: str) -> None:
+        """The same by the places of accounts."""
+        self.leave((self.accounts[place].account for place in places.tolist()), reason)
 
-    # --- what is not plain ---
+    # --- meters ---
 
-    def _oddity(self, account: Account) -> str | None:
-        flat, house, span = account.household, self.houses[account.house], self.spans[account.house]
-        if self._rows.secrets.get(account.key_id) is None:
-            return "an erased account"
-        if account.opened > span.first or (account.closed is not None and account.closed < span.end):
-            return "opened or closed in the month"
-        if house.code in self._rows.whole_houses or house.terms_on(span.first) is not None:
-            return "a house worked out as a whole"
-        if flat.area_dm2 <= 0 or flat.rooms < 1 or house.area_dm2 <= 0 or flat.persons_on(span.first) < 1:
-            return "a gap in the register"
-        if any(span.first < since < span.end for since, _ in flat.residents):
-            return "residents change in the month"
-        services = self.suppliers[house.code].keys()
-        if not services or not services <= FORMULAS.keys():
-            return "a service that columns do not know"
-        last = self._rows.last.get(account.account)
-        if not all(is_settled(last, service) for service in services):
-            return "kopecks carried over"
-        return self._meters_oddity(account, services)
-
-    def _meters_oddity(self, account: Account, services: Iterable[Service]) -> str | None:
-        meters = self._rows.meters.get(account.account, {})
-        last = self._rows.last.get(account.account)
-        for service in meters:
-            if service not in METERED:
-                return "a meter that columns do not know"
-            if not is_plain_past(last, service):
-                return "an estimate to settle"
-        if not meters:
-            return None
-        house, span = self.houses[account.house], self.spans[account.house]
-        for service in services:
-            key = service, house.areas, span.first, span.end
-            if key not in self._changing:
-                together = (service, *BESIDE.get(service, ()))
-                self._changing[key] = bool(self._tariffs.changes(together, house.areas, span))
-            if self._changing[key] and (service in meters or meters.keys() & set(BESIDE.get(service, ()))):
-                return "a tariff changes in the month"
-        return None
-
-    # --- counters ---
-
-    def _read_slots(self) -> _Slots:
-        of: dict[tuple[str, Service], list[int]] = {}
-        names: list[tuple[MeterId, int]] = []
-        meters: list[PlainMeter] = []
-        spans: list[tuple[int, int]] = []
-        for account in self.accounts:
-            if account.account in self.odd:
+    def _read_meters(self) -> dict[Service, tuple[Ints, list[tuple[tuple[int, str], ...]]]]:
+        """For each metered service the first slot of each account, -1 for none, and its registers with their zones."""
+        count = len(self.accounts)
+        first = {service: [-1] * count for service in METERED}
+        zones: dict[Service, list[tuple[tuple[int, str], ...]]] = {service: [()] * count for service in METERED}
+        months = {code: (span.start_ts, span.end_ts) for code, span in self.spans.items()}
+        add = self._slots.add
+        for place, account in enumerate(self.accounts):
+            meters = self._rows.meters.get(account.account)
+            if meters is None or account.account in self.odd:
                 continue
-            span = self.spans[account.house]
-            for service, meter in self._rows.meters.get(account.account, {}).items():
-                registers = zones_of(meter.zones)
-                of[account.account, service] = list(range(len(names), len(names) + len(registers)))
-                names += [(meter.meter, register) for register, _ in registers]
-                meters += [meter] * len(registers)
-                spans += [(span.start_ts, span.end_ts)] * len(registers)
-        found = differences(names, meters, spans, self._rows.registers)
-        for (account_name, _), slots in of.items():
-            if not found.is_plain[slots].all():
-                self.odd.setdefault(account_name, "counters that are not plain")
-        source = self._classes[found.batch]
-        kinds = found.quality * 8 + source
-        quality = kinds[found.first] * 64 + kinds[found.last] if len(kinds) else np.zeros(len(names), np.int64)
-        return _Slots(of, found, [meter for meter, _ in names], [number for _, number in names], quality)
+            month = months[account.house]
+            for service, meter in meters.items():
+                registers = zones[service][place] = zones_of(meter.zones)
+                stood = meter.since, meter.until
+                slots = [add((meter.meter, register), stood, month) for register, _ in registers]
+                first[service][place] = slots[0]
+        return {service: (np.array(first[service], dtype=np.int64), zones[service]) for service in METERED}
+
+    def _kinds_of_meters(self, service: Service) -> _Metered:
+        """Two meters are of one kind where their registers are zones of the same names, and their counters as good."""
+        first, zones = self._metered[service]
+        found = self._found
+        kind = found.quality * 8 + self._classes[found.batch] if len(found.quality) else np.zeros(1, np.int64)
+        quality = (kind[found.first] * 64 + kind[found.last]).tolist()
+        plain = found.is_plain.tolist()
+        out = np.zeros(len(first), np.int64)
+        for place in np.flatnonzero(first >= 0).tolist():
+            registers, slot = zones[place], int(first[place])
+            if len(registers) == 1:
+                is_plain, good = plain[slot], quality[slot]
+            else:
+                end = slot + len(registers)
+                is_plain, good = all(plain[slot:end]), tuple(quality[slot:end])
+            if not is_plain:
+                self.odd.setdefault(self.accounts[place].account, "counters that are not plain")
+                continue
+            out[place] = self._number(self._kinds.meter, (registers, good), place)
+        return _Metered(first, out)
+
+    def _number(self, kinds: Kinds, thing: tuple[object, ...], place: int) -> int:
+        try:
+            return kinds.number(thing)
+        except TooManyKinds:
+            self.odd.setdefault(self.accounts[place].account, "more kinds of accounts than a key can tell apart")
+            return 0
 
     # --- groups ---
 
     def groups(self) -> Iterator[GroupOf]:
         """The accounts that are not odd, by service and by what the rules go by."""
-        services = sorted({service for code in self.houses for service in self.suppliers[code]})
-        for service in services:
-            together: defaultdict[Key, list[int]] = defaultdict(list)
-            for place, account in enumerate(self.accounts):
-                if account.account not in self.odd and service in self.suppliers[account.house]:
-                    together[self._key(service, account)].append(place)
-            for key, places in together.items():
-                if service is Service.ELECTRICITY and key[1]:
-                    yield from self._electricity(key, np.array(places))
+        house, flat, persons = self._kinds_of_accounts()
+        metered = {service: self._kinds_of_meters(service) for service in METERED}
+        is_odd = np.array([account.account in self.odd for account in self.accounts], dtype=bool)
+        nothing = np.zeros(len(self.accounts), np.int64)
+        for service in sorted({service for code in self.houses for service in self.suppliers[code]}):
+            supplied = np.array([service in self.suppliers[a.house] for a in self.accounts], dtype=bool)
+            beside = BESIDE.get(service, (service,) if service in METERED else ())
+            is_by_norm = np.full(len(self.accounts), not beside)
+            kinds = []
+            for other in beside:
+                kinds.append(metered[other].kind)
+                is_by_norm |= (metered[other].kind == 0) & self._is_supplied(other)
+            if service in _BY_HOUSE:
+                people = nothing
+            elif service is Service.SOLID_WASTE:
+                people = persons
+            elif service is Service.ELECTRICITY:
+                people = flat
+            else:
+                people = np.where(is_by_norm | ~self._is_any_supplied(beside), flat, 0)
+            rooms, (first, second) = self._kinds, (*kinds, nothing, nothing)[:2]
+            of_meters = [(kind, rooms.meter.bits) for kind in (first, second)]
+            keys = packed([(house, rooms.house.bits), (people, rooms.flat.bits), *of_meters])
+            for key, here in grouped(np.where(supplied & ~is_odd, keys, -1)):
+                if key < 0:
+                    continue
+                if service is Service.ELECTRICITY and metered[service].kind[here[0]]:
+                    yield from self._electricity(key, here)
                 else:
-                    yield GroupOf(service, key, np.array(places), self._group(service, key, places))
+                    yield GroupOf(service, (key, b""), here, self._group(service, here, metered))
 
-    def _context_of(self, house: House) -> Key:
+    def _is_supplied(self, service: Service) -> NDArray[np.bool_]:
+        return np.array([service in self.suppliers[account.house] for account in self.accounts], dtype=bool)
+
+    def _is_any_supplied(self, services: Sequence[Service]) -> NDArray[np.bool_]:
+        out = np.zeros(len(self.accounts), bool)
+        for service in services:
+            out |= self._is_supplied(service)
+        return out
+
+    def _kinds_of_accounts(self) -> tuple[Ints, Ints, Ints]:
+        """Kinds of houses, of flats with all that a norm may go by, and of their persons alone."""
+        contexts = {code: self._context_of(house) for code, house in self.houses.items()}
+        house, flat, persons = [], [], []
+        for place, account in enumerate(self.accounts):
+            if account.account in self.odd:
+                house.append(0)
+                flat.append(0)
+                persons.append(0)
+                continue
+            home = account.household
+            registered = home.registered_on(self.spans[account.house].first)
+            people = registered, 0 if registered else home.owners
+            house.append(self._number(self._kinds.house, contexts[account.house], place))
+            persons.append(self._number(self._kinds.flat, people, place))
+            flat.append(self._number(self._kinds.flat, (*people, home.rooms, home.plan, home.no_meter_possible), place))
+        return np.array(house, dtype=np.int64), np.array(flat, dtype=np.int64), np.array(persons, dtype=np.int64)
+
+    def _context_of(self, house: House) -> tuple[object, ...]:
         """What of a house its accounts' charges follow from."""
         span, suppliers = self.spans[house.code], self.suppliers[house.code]
         return house.zone, house.areas, house.features, house.terms_on(span.first), tuple(sorted(suppliers.items()))
 
-    def _key(self, service: Service, account: Account) -> Key:
-        """Context, metered services behind it, and what else its rule goes by."""
-        context, flat, day = self._context[account.house], account.household, self.spans[account.house].first
-        if service in (Service.HEATING, Service.CAPITAL_REPAIR, Service.HOUSING):
-            return context, ()
-        registered = flat.registered_on(day)
-        persons = registered, 0 if registered else flat.owners
-        if service is Service.SOLID_WASTE:
-            return context, (), persons
-        used = [s for s in BESIDE.get(service, (service,)) if s in self.suppliers[account.house]]
-        meters = self._rows.meters.get(account.account, {})
-        metered = tuple((s, self._quality(account.account, s), meters[s].zones) for s in used if s in meters)
-        if used and len(metered) == len(used) and service is not Service.ELECTRICITY:
-            return context, metered
-        unmetered = tuple(s in flat.no_meter_possible for s in used)
-        return context, metered, persons, flat.rooms, unmetered, flat.plan if metered else ""
-
-    def _quality(self, account: str, service: Service) -> tuple[int, ...]:
-        return tuple(self._slots.quality[self._slots.of[account, service]].tolist())
-
-    def _group(self, service: Service, key: Key, places: Sequence[int]) -> Group:
-        area = np.array([self.accounts[place].household.area_dm2 for place in places], dtype=np.int64)
-        columns: dict[tuple[str, str], Ratio] = {("", "S"): Ratio(area, 100)}
+    def _group(self, service: Service, places: Ints, metered: Mapping[Service, _Metered]) -> Group:
+        columns: dict[tuple[str, str], Ratio] = {("", "S"): Ratio(self._area[places], 100)}
         readings: list[Mapping[str, Sequence[object]]] = []
-        beside = [s for s in BESIDE.get(service, (service,)) if s in self.suppliers[self.accounts[places[0]].house]]
+        suppliers = self.suppliers[self.accounts[int(places[0])].house]
+        beside = [other for other in BESIDE.get(service, (service,)) if other in METERED and other in suppliers]
         for other in beside:
-            slots = self._slots_of(other, places) if other in {s for s, *_ in key[1]} else []  # type: ignore[attr-defined]
-            if not slots:
+            if not metered[other].kind[places[0]]:
                 continue
-            volume = Ratio(
-                sum((self._slots.found.difference[slot] for slot in slots), np.zeros(len(places), np.int64)), 1000
-            )
-            columns["", _symbol(service, other, beside)] = volume
+            slots = self._slots_of(other, places)
+            litres = np.sum([self._found.difference[slot] for slot in slots], axis=0)
+            columns["", "V" if len(beside) == 1 else _WORDS[other]] = Ratio(litres, 1000)
             readings += self._readings(slots)
         return Group(len(places), columns, readings)
 
-    def _slots_of(self, service: Service, places: Sequence[int]) -> list[Ints]:
-        """One column for each register: the slots of the accounts' meters."""
-        slots = np.array([self._slots.of[self.accounts[place].account, service] for place in places], dtype=np.int64)
-        return list(slots.T)
+    def _slots_of(self, service: Service, places: Ints) -> list[Ints]:
+        """One column for each register of the group's meters."""
+        first, zones = self._metered[service]
+        return [first[places] + number for number in range(len(zones[int(places[0])]))]
 
     def _readings(self, slots: Sequence[Ints]) -> list[Mapping[str, Sequence[object]]]:
-        found = self._slots.found
         out: list[Mapping[str, Sequence[object]]] = []
         for slot in slots:
-            meters = [self._slots.meters[place].hex().encode() for place in slot.tolist()]
-            out += [{"meter": meters, **self._told(end)} for end in (found.first[slot], found.last[slot])]
+            meters = [self._names[place] for place in slot.tolist()]
+            out += [{"meter": meters, **self._told(end)} for end in (self._found.first[slot], self._found.last[slot])]
         return out
 
     def _told(self, rows: Ints) -> Mapping[str, Sequence[object]]:
-        found = self._slots.found
+        found = self._found
         return {
             "root": [self._roots[batch] for batch in found.batch[rows].tolist()],
             "leaf": found.leaf[rows].tolist(),
@@ -266,52 +247,44 @@ class Columns:
 
     # --- electricity ---
 
-    def _electricity(self, key: Key, places: Ints) -> Iterator[GroupOf]:
+    def _electricity(self, key: int, places: Ints) -> Iterator[GroupOf]:
         """Groups by which zones have something in which step as well."""
-        first = self.accounts[places[0]]
-        steps = self._steps(first)
+        steps = self._steps(self.accounts[int(places[0])])
         if steps is None:
-            self.leave((self.accounts[place].account for place in places.tolist()), "no tariff, or none that is whole")
+            self.leave_places(places, "no tariff, or none that is whole")
             return
         names, symbols, widths = steps
-        zones = self._rows.meters[first.account][Service.ELECTRICITY].zones
-        slots = self._slots_of(Service.ELECTRICITY, places.tolist())
-        zones_wh = by_zone(names, zones_of(zones), [self._slots.found.difference[slot] for slot in slots])
+        slots = self._slots_of(Service.ELECTRICITY, places)
+        zones = self._metered[Service.ELECTRICITY][1][int(places[0])]
+        zones_wh = by_zone(names, zones, [self._found.difference[slot] for slot in slots])
         used = np.stack([zones_wh[name] for name in names], axis=1)
         taken = over_bands(widths, used)
         pattern = np.concatenate([part > 0 for part in taken] + [taken[0] == used], axis=1)
         codes, which = np.unique(pattern, axis=0, return_inverse=True)
         for number, code in enumerate(codes):
             here = np.flatnonzero(which.ravel() == number)
-            columns = {("", "S"): Ratio(self._area(places[here]), 100)}
+            columns = {("", "S"): Ratio(self._area[places[here]], 100)}
             for place, name in enumerate(names):
                 columns[name, "V"] = Ratio(used[here, place], 1000)
                 for symbol, part in zip(symbols, taken, strict=True):
                     if symbol:
                         columns[name, f"V{symbol}"] = Ratio(part[here, place], 1000)
-            readings = self._readings([slot[here] for slot in slots])
-            group = Group(len(here), columns, readings)
-            yield GroupOf(Service.ELECTRICITY, (*key, code.tobytes()), places[here], group)
-
-    def _area(self, places: Ints) -> Ints:
-        return np.array([self.accounts[place].household.area_dm2 for place in places.tolist()], dtype=np.int64)
+            group = Group(len(here), columns, self._readings([slot[here] for slot in slots]))
+            yield GroupOf(Service.ELECTRICITY, (key, code.tobytes()), places[here], group)
 
     def _steps(self, account: Account) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Fraction | None, ...]] | None:
         """Zones by name, and the steps of a month's use by symbol and width; None where no tariff says them."""
-        month = self.light_month(account)
+        house = self.houses[account.house]
+        month = AccountMonth(
+            account.account, self._period, self.spans[house.code], house, account.household,
+            self.suppliers[house.code], self._tariffs,
+        )  # fmt: skip
         try:
-            tariff: Version = self._tariffs.require(
-                Kind.TARIFF, Service.ELECTRICITY, month.house.areas, month.span.first, month.features
+            tariff = self._tariffs.require(
+                Kind.TARIFF, Service.ELECTRICITY, house.areas, month.span.first, month.features
             )
             plan = zone_plan(tariff.document, account.household.plan)
             bands = bands_of(month, tariff.document, month.span, Mode(Method.METER))
         except (NoTariff, TariffError):
             return None
         return plan.names, tuple(band.symbol for band in bands), tuple(band.width_kwh for band in bands)
-
-
-def _symbol(service: Service, other: Service, beside: Sequence[Service]) -> str:
-    """What the volume of a service is called in a formula: beside another's it bears a name."""
-    if service is other or len(beside) == 1:
-        return "V"
-    return "V_cold" if other is Service.COLD_WATER else "V_hot"

@@ -22,8 +22,9 @@ from billing.leaves import Leaf, leaf_of, usage_json
 from billing.months import Months
 from billing.store import dump
 from billing.vector.bills import Frame, PlainBill, Premises, blob_tail
-from billing.vector.columns import Columns, GroupOf, Houses, Key, is_known
+from billing.vector.columns import Columns, GroupOf, Key, KindsOf
 from billing.vector.exact import FormulaError
+from billing.vector.plain import Houses
 from billing.vector.rows import RowReader
 from billing.vector.shapes import Filled, LineShape, NoShape
 from billing.vector.template import MarkMissing
@@ -82,7 +83,7 @@ class StretchEngine:
         self._months = months
         self._checks = Checks(city.passports)
         self._frame = Frame(city.period)
-        self._contexts: dict[Key, int] = {}
+        self._kinds = KindsOf()
         self._shapes: dict[tuple[Service, Key], Shape] = {}
 
     def bill(self, codes: Sequence[str]) -> Stretched:
@@ -95,10 +96,8 @@ class StretchEngine:
         span = min(s.start_ts for s in spans.values()), max(s.end_ts for s in spans.values())
         suppliers = {code: self._register.suppliers(code, spans[code].first) for code in houses}
         rows = self._reader.read(suppliers, span, city.billed, city.passports)
-        if not is_known():
-            rows.odd |= dict.fromkeys((a.account for a in rows.accounts), "a month with fields unknown here")
         stretch = Houses(city.period, houses, suppliers, spans)
-        columns = Columns(rows, stretch, city.tariffs, self._reader.batches, self._contexts)
+        columns = Columns(rows, stretch, city.tariffs, self._reader.batches, self._kinds)
         columns.leave(city.prepaid, "paid ahead")
         out = Stretched()
         self._bill_by_columns(columns, out)
@@ -186,7 +185,7 @@ class StretchEngine:
             except UNFIT as error:
                 shape = self._shapes[group.service, group.key] = Unfit(str(error))
         if shape is not None:
-            columns.leave((columns.accounts[place].account for place in group.places.tolist()), shape.reason)
+            columns.leave_places(group.places, shape.reason)
         return None
 
     def _distrust(self, columns: Columns, groups: Sequence[GroupOf], name: str) -> None:
@@ -195,7 +194,7 @@ class StretchEngine:
         for group in groups:
             if any(columns.accounts[place].account == name for place in group.places.tolist()):
                 self._shapes[group.service, group.key] = Unfit(DIFFERS)
-                columns.leave((columns.accounts[place].account for place in group.places.tolist()), DIFFERS)
+                columns.leave_places(group.places, DIFFERS)
 
     def _put_together(self, columns: Columns, filled: Sequence[tuple[GroupOf, Filled]]) -> dict[str, PlainBill]:
         """The bills of all accounts that are not odd."""

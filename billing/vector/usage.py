@@ -7,7 +7,7 @@ second and one within it, and none went down. Whatever is not plain is left to t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from billing.domain.readings import UNUSABLE
 from billing.store import load
-from billing.vector.rows import PlainMeter
 from contracts.wire.ids import MeterId
 from ledger.queries.bulk import PlainRegister
 
 Ints = NDArray[np.int64]
+_FAR = int(np.iinfo(np.int64).max)
 
 
 @lru_cache(maxsize=256)
@@ -28,10 +28,30 @@ def zones_of(text: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(register), name) for register, name in load(text).items())
 
 
+@dataclass(slots=True)
+class Slots:
+    """Registers of meters, each in a place of its own: when its meter stood there, and the month it is charged for."""
+
+    places: dict[tuple[MeterId, int], int] = field(default_factory=dict)
+    since: list[int] = field(default_factory=list)
+    until: list[int] = field(default_factory=list)
+    start: list[int] = field(default_factory=list)
+    end: list[int] = field(default_factory=list)
+
+    def add(self, name: tuple[MeterId, int], stood: tuple[int, int | None], month: tuple[int, int]) -> int:
+        """The place of one more register."""
+        place = self.places[name] = len(self.since)
+        self.since.append(stood[0])
+        self.until.append(_FAR if stood[1] is None else stood[1])
+        self.start.append(month[0])
+        self.end.append(month[1])
+        return place
+
+
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """For each slot (a register of a meter): the difference, and the places in ``registers`` of the two counters that
-    it lies between; ``is_plain`` says where these can be charged by."""
+    """For each slot: the difference, and the places among the rows of the two counters that it lies between;
+    ``is_plain`` says where these can be charged by."""
 
     difference: Ints
     first: Ints
@@ -44,49 +64,38 @@ class Differences:
     quality: Ints
 
 
-def differences(
-    slots: Sequence[tuple[MeterId, int]],
-    meters: Sequence[PlainMeter],
-    spans: Sequence[tuple[int, int]],
-    registers: Sequence[PlainRegister],
-) -> Differences:
-    """The differences over each slot's month: ``meters`` and ``spans`` (first second, first second after) by slot."""
-    places = {slot: place for place, slot in enumerate(slots)}
-    chosen = [(place, row) for row in registers if (place := places.get((row[0], row[1]))) is not None]
-    slot = np.fromiter((place for place, _ in chosen), np.int64, len(chosen))
-    plain = np.array([row[2:8] for _, row in chosen], dtype=np.int64).reshape(-1, 6)
-    since = np.array([meter.since for meter in meters], dtype=np.int64)
-    far = np.iinfo(np.int64).max
-    until = np.array([far if meter.until is None else meter.until for meter in meters], dtype=np.int64)
-    start = np.array([span[0] for span in spans], dtype=np.int64)
-    end = np.array([span[1] for span in spans], dtype=np.int64)
-    taken_at, quality = plain[:, 0], plain[:, 2]
-    fits = (taken_at >= since[slot]) & (taken_at <= np.minimum(until, end)[slot])
-    fits &= ~np.isin(quality, [int(q) for q in UNUSABLE])
-    slot, plain = slot[fits], plain[fits]
-    order = np.lexsort((plain[:, 0], slot))
-    slot, plain = slot[order], plain[order]
-    return _between(slot, plain, start, len(slots))
+def differences(slots: Slots, registers: Sequence[PlainRegister]) -> Differences:
+    """The differences over each slot's month."""
+    meter, number, *rest = zip(*registers, strict=True) if registers else ((),) * 8
+    find = slots.places.get
+    slot = np.array([find(name, -1) for name in zip(meter, number, strict=True)], dtype=np.int64)
+    taken_at, value, quality, _, batch, leaf = (np.array(column, dtype=np.int64) for column in rest)
+    since, start = np.array(slots.since, dtype=np.int64), np.array(slots.start, dtype=np.int64)
+    last = np.minimum(np.array(slots.until, dtype=np.int64), np.array(slots.end, dtype=np.int64))
+    fits = (slot >= 0) & ~np.isin(quality, [int(q) for q in UNUSABLE])
+    if len(since):
+        fits &= (taken_at >= since[slot]) & (taken_at <= last[slot])
+    order = np.flatnonzero(fits)
+    order = order[np.lexsort((taken_at[order], slot[order]))]
+    columns = (column[order] for column in (slot, taken_at, value, leaf, batch, quality))
+    return _between(start, *columns)
 
 
-def _between(slot: Ints, plain: Ints, start: Ints, slots: int) -> Differences:
-    """``slot`` and ``plain`` are in the order of slots and of time, none later than its month."""
-    taken_at, value = plain[:, 0], plain[:, 1]
+def _between(start: Ints, slot: Ints, taken_at: Ints, value: Ints, *others: Ints) -> Differences:
+    """Rows in the order of slots and of time, none later than its month."""
+    slots = len(start)
     is_before = taken_at <= start[slot]
-    count = np.bincount(slot, minlength=slots)
-    before = np.bincount(slot[is_before], minlength=slots)
-    begin = np.concatenate(([0], np.cumsum(count)[:-1])) if slots else np.zeros(0, np.int64)
-    first, last = begin + before - 1, begin + count - 1
+    count, before = np.bincount(slot, minlength=slots), np.bincount(slot[is_before], minlength=slots)
+    begin = np.cumsum(count) - count
     is_plain: NDArray[np.bool_] = (before > 0) & (count > before)
-    if len(slot) > 1:
-        same = slot[1:] == slot[:-1]
-        twice = same & (taken_at[1:] == taken_at[:-1])
-        fell = same & (value[1:] < value[:-1]) & ~is_before[1:]
-        is_plain[slot[1:][twice | fell]] = False
-    first, last = np.where(is_plain, first, 0), np.where(is_plain, last, 0)
-    none = np.zeros(slots, np.int64)
-    difference = np.where(is_plain, value[last] - value[first], 0) if len(value) else none
-    return Differences(difference, first, last, is_plain, taken_at, value, plain[:, 5], plain[:, 4], plain[:, 2])
+    same = slot[1:] == slot[:-1]
+    twice = same & (taken_at[1:] == taken_at[:-1])
+    fell = same & (value[1:] < value[:-1]) & ~is_before[1:]
+    is_plain[slot[1:][twice | fell]] = False
+    first, last = np.where(is_plain, begin + before - 1, 0), np.where(is_plain, begin + count - 1, 0)
+    difference = np.where(is_plain, value[last] - value[first], 0) if len(value) else np.zeros(slots, np.int64)
+    leaf, batch, quality = others
+    return Differences(difference, first, last, is_plain, taken_at, value, leaf, batch, quality)
 
 
 def by_zone(names: Sequence[str], zones: Sequence[tuple[int, str]], columns: Sequence[Ints]) -> Mapping[str, Ints]:

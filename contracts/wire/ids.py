@@ -143,7 +143,7 @@ class BillKey:
 def bill_id(account_key: bytes, period: Period, revision: int = 0) -> BillId:
     """A bill's own name: HMAC under the account's key, so that nobody else can link two months."""
     message = b"bill" + period.number.to_bytes(4, "big") + revision.to_bytes(2, "big")
-    return BillId(hmac.new(account_key, message, hashlib.sha256).digest())
+    return BillId(hmac.digest(account_key, message, "sha256"))
 
 
 def prepayment_tag(account_key: bytes, counter: int) -> Tag:

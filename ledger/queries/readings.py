@@ -129,9 +129,14 @@ class Billable:
                 )
         return sorted(found, key=lambda r: (r.meter, r.register, r.start, r.place.root, r.place.index))
 
+    @property
+    def has_decisions(self) -> bool:
+        """Whether any leaf is overlaid at all."""
+        return bool(self._winning)
+
     def is_overlaid(self, place: tuple[int, int], leaf: int) -> bool:
         """Whether a decision stands in the place of a leaf of a usable batch."""
-        return bool(self._winning) and LeafPlace(self.batches[place].root, leaf) in self._winning
+        return LeafPlace(self.batches[place].root, leaf) in self._winning
 
     def _standing(self, rows: Iterable[SqlRow]) -> Iterator[tuple[SqlRow, _Batch, LeafPlace, _Decision | None]]:
         """Rows that stand: of a usable batch and not overlaid, or put in another's place by the last decision."""
