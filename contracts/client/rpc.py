@@ -11,6 +11,9 @@ import httpx
 
 _BATCH_CALLS = 500
 _BATCH_BYTES = 1_500_000  # nodes refuse bodies past two megabytes or more
+_FINALIZED = "finalized"
+_BFT_MIX_HASH = "0x63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365"
+"""What every block of IBFT and QBFT carries as its mix hash (EIP-650); such a block is final once it is made."""
 
 
 class NodeError(Exception):
@@ -54,7 +57,11 @@ class NodeBehind(NodeError):
 
 
 class Rpc:
-    """One node. Thread-safe: httpx keeps a pool of connections."""
+    """One node. Thread-safe: httpx keeps a pool of connections.
+
+    A node older than the tag ``finalized`` refuses it. Where its blocks are of a consensus that makes no block it
+    could take back, the tag is the latest block, and is asked for as that.
+    """
 
     def __init__(self, url: str, timeout_s: float = 10.0) -> None:
         self.url = url
@@ -64,14 +71,15 @@ class Rpc:
             trust_env=False,
         )
         self._ids = itertools.count(1)
+        self._final_tag = _FINALIZED
+        self._is_finality_known = False
 
     def call(self, method: str, *params: object) -> Any:
         """The result of one call. Raises NodeUnreachable, RpcError, WrongAnswer."""
-        asked = next(self._ids)
-        answer = self._post({"jsonrpc": "2.0", "id": asked, "method": method, "params": params})
-        if not isinstance(answer, dict) or answer.get("id") != asked:
-            raise WrongAnswer(f"{self.url} did not answer {method}, but {str(answer)[:200]}")
-        return _raise_error(_result(method, answer))
+        found = self._once(method, self._known_tags(params))
+        if isinstance(found, RpcError) and _FINALIZED in params and self._learns_finality():
+            found = self._once(method, self._known_tags(params))
+        return _raise_error(found)
 
     def batch(self, calls: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
         """The results of many calls, in their order. Raises as ``call`` does, for the first that failed."""
@@ -80,13 +88,49 @@ class Rpc:
     def batch_each(self, calls: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
         """As ``batch``, but a refused call leaves its RpcError in its place."""
         out: list[Any] = []
-        for part in self._parts(calls):
+        for part in self._parts([(method, self._known_tags(params)) for method, params in calls]):
             out.extend(self._exchange(part))
+        refused = [
+            place
+            for place, (_, params) in enumerate(calls)
+            if isinstance(out[place], RpcError) and _FINALIZED in params
+        ]
+        if refused and self._learns_finality():
+            for place in refused:
+                method, params = calls[place]
+                out[place] = self._once(method, self._known_tags(params))
         return out
 
     def close(self) -> None:
         """Closes the connections."""
         self._http.close()
+
+    # --- finality ---
+
+    def _known_tags(self, params: Sequence[object]) -> list[object]:
+        """The parameters with the tag of the last final block as this node knows it."""
+        return [self._final_tag if isinstance(value, str) and value == _FINALIZED else value for value in params]
+
+    def _learns_finality(self) -> bool:
+        """Whether it comes out only now that this node calls the last final block its latest: then ask again."""
+        if self._is_finality_known:
+            return False
+        if isinstance(self._once("eth_getBlockByNumber", [_FINALIZED, False]), RpcError):
+            latest = self._once("eth_getBlockByNumber", ["latest", False])
+            if isinstance(latest, dict) and latest.get("mixHash") == _BFT_MIX_HASH:
+                self._final_tag = "latest"
+        self._is_finality_known = True
+        return self._final_tag != _FINALIZED
+
+    # --- the wire ---
+
+    def _once(self, method: str, params: Sequence[object]) -> Any:
+        """The result of one call, or its RpcError."""
+        asked = next(self._ids)
+        answer = self._post({"jsonrpc": "2.0", "id": asked, "method": method, "params": params})
+        if not isinstance(answer, dict) or answer.get("id") != asked:
+            raise WrongAnswer(f"{self.url} did not answer {method}, but {str(answer)[:200]}")
+        return _result(method, answer)
 
     def _parts(self, calls: Sequence[tuple[str, Sequence[object]]]) -> Iterator[list[tuple[int, str, str]]]:
         """(id, method, body) of each call, in parts that a node takes at once."""

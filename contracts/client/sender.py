@@ -140,6 +140,7 @@ class _Chain:
     head: int
     head_hash: str
     base_fee: int
+    has_base_fee: bool  # False on a chain of rules before EIP-1559, which takes the older transactions only
     gas_limit: int
     finalized: int
     nonce: int  # transactions of this key in the latest block's state
@@ -259,6 +260,7 @@ class Sender:
             head=int(head["number"], 16),
             head_hash=head["hash"],
             base_fee=int(head.get("baseFeePerGas") or "0x0", 16),
+            has_base_fee="baseFeePerGas" in head,
             gas_limit=int(head["gasLimit"], 16),
             finalized=int(finalized["number"], 16) if finalized else 0,
             nonce=int(nonce, 16),
@@ -381,7 +383,10 @@ class Sender:
         first = self._store.next_nonce()
         signed = []
         for nonce, (row, limit) in enumerate(zip(queued, gas, strict=True), start=first):
-            tx = Transaction(self._chain_id, nonce, row.to, row.data, limit, 2 * chain.base_fee + tip, tip)
+            max_fee = 2 * chain.base_fee + tip
+            tx = Transaction(
+                self._chain_id, nonce, row.to, row.data, limit, max_fee, tip, is_legacy=not chain.has_base_fee
+            )
             signed.append((nonce, self._attempt(row.id, tx)))
         self._store.assign(signed, first + len(signed))
 
@@ -447,7 +452,10 @@ class Sender:
             tip = max(old.priority_fee * 9 // 8 + 1, min(chain.base_fee, _TIP_MAX_WEI))
             max_fee = max(old.max_fee * 9 // 8 + 1, 2 * chain.base_fee + tip)
             to, data = self._store.content(row.id)
-            made.append(self._attempt(row.id, Transaction(self._chain_id, row.nonce, to, data, old.gas, max_fee, tip)))
+            tx = Transaction(
+                self._chain_id, row.nonce, to, data, old.gas, max_fee, tip, is_legacy=not chain.has_base_fee
+            )
+            made.append(self._attempt(row.id, tx))
         affordable = self._affordable(made)
         if len(affordable) < len(made) and chain.base_fee:
             _log.error("sender.cannot_pay_fees", address=address_text(self.address), base_fee_wei=chain.base_fee)

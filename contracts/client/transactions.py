@@ -1,4 +1,6 @@
-"""Signed transactions of type 2 (EIP-1559), encoded and signed by hand; eth-account is the judge in the tests."""
+"""Signed transactions, encoded and signed by hand; eth-account is the judge in the tests.
+
+Type 2 (EIP-1559), and the older form of EIP-155 for chains whose blocks have no base fee, as GoQuorum's."""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from contracts.wire.keccak import keccak
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What is signed. ``to`` None creates a contract; fees are wei per gas."""
+    """What is signed. ``to`` None creates a contract; fees are wei per gas.
+
+    ``is_legacy`` is for a chain without base fees: the older form, whose gas price is ``max_fee``.
+    """
 
     chain_id: int
     nonce: int
@@ -21,9 +26,13 @@ class Transaction:
     gas: int
     max_fee: int = 0
     priority_fee: int = 0
+    is_legacy: bool = False
 
     def sign(self, key: PrivateKey) -> tuple[bytes, Hash]:
         """The raw bytes and their hash. RFC 6979: the same transaction, the same bytes, every time."""
+        return self._sign_legacy(key) if self.is_legacy else self._sign_type_2(key)
+
+    def _sign_type_2(self, key: PrivateKey) -> tuple[bytes, Hash]:
         fields = (
             _uint(self.chain_id)
             + _uint(self.nonce)
@@ -43,6 +52,26 @@ class Transaction:
             + _uint(int.from_bytes(signature[32:64], "big"))
         )
         raw = b"\x02" + _list(signed)
+        return raw, Hash(keccak(raw))
+
+    def _sign_legacy(self, key: PrivateKey) -> tuple[bytes, Hash]:
+        """EIP-155: the chain id is signed along, and shows again in what stands for the recovery bit."""
+        fields = (
+            _uint(self.nonce)
+            + _uint(self.max_fee)
+            + _uint(self.gas)
+            + _string(self.to or b"")
+            + _uint(0)  # value: as above
+            + _string(self.data)
+        )
+        signed_fields = _list(fields + _uint(self.chain_id) + _uint(0) + _uint(0))
+        signature = key.sign_recoverable(keccak(signed_fields), hasher=None)
+        raw = _list(
+            fields
+            + _uint(2 * self.chain_id + 35 + signature[64])
+            + _uint(int.from_bytes(signature[:32], "big"))
+            + _uint(int.from_bytes(signature[32:64], "big"))
+        )
         return raw, Hash(keccak(raw))
 
 

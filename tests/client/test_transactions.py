@@ -47,6 +47,35 @@ def test_the_bytes_are_those_of_eth_account(  # noqa: PLR0917  hypothesis draws 
     assert tx_hash == judge.hash
 
 
+@given(
+    key=st.binary(min_size=32, max_size=32).filter(lambda k: 0 < int.from_bytes(k, "big") < 2**255),
+    nonce=NUMBER,
+    gas=st.integers(21_000, 30_000_000),
+    price=NUMBER,
+    to=st.one_of(st.none(), st.binary(min_size=20, max_size=20).map(Address)),
+    data=st.one_of(st.binary(max_size=70), st.binary(min_size=250, max_size=70_000)),
+)
+@settings(max_examples=100, deadline=None)
+def test_the_older_form_too_is_eth_accounts(  # noqa: PLR0917  hypothesis draws each
+    key: bytes, nonce: int, gas: int, price: int, to: Address | None, data: bytes
+) -> None:
+    raw, tx_hash = Transaction(20354, nonce, to, data, gas, price, is_legacy=True).sign(PrivateKey(key))
+    judge = Account.sign_transaction(
+        {
+            "chainId": 20354,
+            "nonce": nonce,
+            "gas": gas,
+            "gasPrice": price,
+            "to": address_text(to) if to else "",
+            "value": 0,
+            "data": data,
+        },
+        key,
+    )
+    assert raw == judge.raw_transaction
+    assert tx_hash == judge.hash
+
+
 def test_a_contract_lands_where_its_creators_nonce_says(node: Node) -> None:
     key = b"\x29" * 32
     for nonce in range(3):
