@@ -321,9 +321,9 @@ def _account_row(new: NewAccount, key_id: KeyId) -> dict[str, object]:
 
 def _accounts_of(connection: Connection, query: Select[Any], people: Select[Any]) -> list[Account]:
     by_account: defaultdict[str, list[tuple[date, int]]] = defaultdict(list)
-    for row in connection.execute(people.order_by(residents.c.account, residents.c.since)):
+    for row in connection.execute(people.order_by(residents.c.account, residents.c.since)).all():
         by_account[row.account].append((_day(row.since), row.number))
-    return [_account_of(row, tuple(by_account.get(row.account, ()))) for row in connection.execute(query)]
+    return [_account_of(row, tuple(by_account.get(row.account, ()))) for row in connection.execute(query).all()]
 
 
 def _account_of(row: Any, people: tuple[tuple[date, int], ...]) -> Account:

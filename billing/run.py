@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -116,19 +117,23 @@ class Runs:
     def write(self, basis: Basis, leaves: Iterable[Leaf], stage: RunStage = RunStage.PREPARED) -> int:
         """The same for leaves that come in the order of their commitments, as many as may be: they go in by slices,
         so that nobody else who writes waits for long. Raises ProofError where there is none."""
-        claims, slices = Claims(), _slices(leaves)
-        run, here = 0, next(slices, [])
+        claims, slices, run = Claims(), _slices(leaves), 0
+        here = next(slices, [])
         try:
-            while here or not run:
-                following = next(slices, [])
-                with self._writes.begin() as connection:
-                    run = run or _insert_run(connection, basis)
-                    insert_leaves(connection, run, basis.period, claims.count, here)
-                    claims.take([leaf.blob for leaf in here])
-                    if not following:
-                        _claim(connection, run, _proposal_of(basis, claims), stage)
-                        store_uses(connection, self._keyring, run, basis.period, basis.houses)
-                here = following
+            # The next slice is read, and this one counted, while the database takes this one in.
+            with ThreadPoolExecutor(1) as beside:
+                while here or not run:
+                    first = claims.count
+                    counted = beside.submit(claims.take, [leaf.blob for leaf in here])
+                    following: Future[list[Leaf]] = beside.submit(next, slices, [])
+                    with self._writes.begin() as connection:
+                        run = run or _insert_run(connection, basis)
+                        insert_leaves(connection, run, basis.period, first, here)
+                        counted.result()
+                        here = following.result()
+                        if not here:
+                            _claim(connection, run, _proposal_of(basis, claims), stage)
+                            store_uses(connection, self._keyring, run, basis.period, basis.houses)
         except BaseException:
             self.drop_unfinished()
             raise

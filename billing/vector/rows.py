@@ -114,7 +114,7 @@ class RowReader:
         for place in range(0, len(houses), IN_LIST):
             here = select(accounts.c.account).where(accounts.c.house.in_(houses[place : place + IN_LIST]))
             query = select(*columns).where(m.account.in_(here), m.since < end, or_(m.until.is_(None), m.until > start))
-            for account, meter, since, until, service, kind, zones, passport in connection.execute(query):
+            for account, meter, since, until, service, kind, zones, passport in connection.execute(query).all():
                 if account not in known:
                     continue
                 own = rows.meters.setdefault(account, {})

@@ -99,7 +99,7 @@ class KeyRing:
         with self._engine.connect() as connection:
             for start in range(0, len(wanted), 500):
                 query = select(_KEYS).where(_KEYS.c.key_id.in_(wanted[start : start + 500]))
-                for row in connection.execute(query):
+                for row in connection.execute(query).all():
                     found[KeyId(bytes(row.key_id))] = None if row.secret is None else bytes(row.secret)
         return found
 

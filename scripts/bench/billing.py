@@ -58,6 +58,7 @@ class Measured:
     """A run in a process of its own. Memory is the sum of the peaks of it and its workers."""
 
     seconds: float
+    cpu_s: float
     memory_mb: float
     bills: int
     totals: dict[str, int]
@@ -104,14 +105,16 @@ def _run(home: Path) -> Measured:
     begun = time.perf_counter()
     number = preparer.bill_period(RunRequest(PERIOD), 1)
     seconds = time.perf_counter() - begun
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     run = Runs(books.engine, books.keyring).get(number)
     if run.problems:
         raise WrongBills(
             f"{len(run.problems)} accounts were not billed, for example {next(iter(run.problems.items()))}"
         )
-    own, worker = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    own, worker = (usage.ru_maxrss for usage in spent)
+    cpu_s = sum(usage.ru_utime + usage.ru_stime for usage in spent)
     totals = {Service(s.supplier).name: s.total_kopecks for s in run.proposal.suppliers}
-    return Measured(seconds, (own + CORES * worker) / 1024, run.proposal.count, totals)
+    return Measured(seconds, cpu_s, (own + CORES * worker) / 1024, run.proposal.count, totals)
 
 
 # --- the same in SQL -------------------------------------------------------------------------------------------------
