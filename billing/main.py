@@ -16,6 +16,7 @@ from billing.office import AGENT, BILLER, RELAY, WELFARE, Office
 from contracts.client.attach import await_node, plain_end
 from contracts.client.deployments import Deployment
 from contracts.client.rpc import Rpc
+from contracts.client.signer import open_signer
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,23 +32,14 @@ def main(arguments: list[str] | None = None) -> int:
     stop = Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    keys = {name: read_key(options.home, name) for name in (BILLER, RELAY, AGENT, WELFARE)}
     with plain_end():
+        signers = {name: open_signer(options.home, name) for name in (BILLER, RELAY, AGENT, WELFARE)}
         rpc, deployment = Rpc(options.rpc), Deployment.load(options.home / "deployment.json")
         await_node(rpc, deployment, stop)
-        office = Office.open(options.home, rpc, deployment, keys)
+        office = Office.open(options.home, rpc, deployment, signers)
         structlog.get_logger().info("billing.started", home=str(options.home), chain=deployment.chain_id)
         Collector(office).run(stop.is_set)
     return 0
-
-
-def read_key(home: Path, name: str) -> bytes:
-    """A party's private key. Raises FileNotFoundError, ValueError."""
-    path = home / "keys" / f"{name}.key"
-    key = bytes.fromhex(path.read_text().strip().removeprefix("0x"))
-    if len(key) != 32:
-        raise ValueError(f"{path} does not hold a private key of 32 bytes")
-    return key
 
 
 if __name__ == "__main__":

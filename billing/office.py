@@ -23,6 +23,7 @@ from contracts.client.keyring import KeyRing
 from contracts.client.reader import Reader
 from contracts.client.rpc import NodeBehind, Rpc
 from contracts.client.sender import Outcome, Sender, UnknownIntent
+from contracts.client.signer import Signer
 from contracts.wire.errors import ContractError
 from contracts.wire.events import Event
 from contracts.wire.ids import Address, BillKey, BillState, Hash
@@ -68,8 +69,8 @@ class Office:
     _events: dict[int, list[Event]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, home: Path, rpc: Rpc, deployment: Deployment, keys: Mapping[str, bytes]) -> Office:
-        """The office of a running town on a node of its chain; ``keys`` holds biller, relay, agent and welfare."""
+    def open(cls, home: Path, rpc: Rpc, deployment: Deployment, signers: Mapping[str, Signer]) -> Office:
+        """The office of a running town on a node of its chain; signers are biller's, relay's, agent's and welfare's."""
         engine = open_database(database_url(home))
         # A sender reads before it writes, and the API writes to the inbox meanwhile: take the write lock at once.
         writes = engine.execution_options(writes=True)
@@ -86,7 +87,8 @@ class Office:
             ledger=Ledger.open(home),
             reader=Reader(rpc, deployment),
             senders={
-                name: Sender(writes, rpc, deployment.chain_id, keys[name]) for name in (BILLER, RELAY, AGENT, WELFARE)
+                name: Sender(writes, rpc, deployment.chain_id, signers[name])
+                for name in (BILLER, RELAY, AGENT, WELFARE)
             },
             read_rules=partial(town_rules, home),
         )

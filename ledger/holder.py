@@ -126,7 +126,7 @@ def run(setting: Setting) -> None:
     folder: Path = setting.home / "archive"
     engine = connect(f"sqlite:///{folder / 'archive.db'}")
     reader = setting.reader
-    sender = Sender(engine, reader.rpc, reader.deployment.chain_id, setting.key("holder-archive"))
+    sender = Sender(engine, reader.rpc, reader.deployment.chain_id, setting.signer("holder-archive"))
     archive = Archive(engine, reader, setting.files, FileStore(folder / "files"))
     acknowledger = Acknowledger(engine, sender, reader.deployment.addresses["ReadingAnchor"])
     acknowledger.offer(archive.kept())

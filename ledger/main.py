@@ -69,7 +69,7 @@ def run(setting: Setting) -> None:
     """Runs until told to stop. A node that is away is waited for; a fault ends the process."""
     engine = open_database(database_url(setting.home))
     reader, deployment = setting.reader, setting.deployment
-    sender = Sender(engine, reader.rpc, deployment.chain_id, setting.key("holder-ledger"))
+    sender = Sender(engine, reader.rpc, deployment.chain_id, setting.signer("holder-ledger"))
     indexer = Indexer(
         engine,
         Follower(engine, reader, deployment.first_block),

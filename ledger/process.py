@@ -18,6 +18,7 @@ from contracts.client.deployments import Deployment
 from contracts.client.files import FileSource, FileStore, HttpSource
 from contracts.client.reader import Reader
 from contracts.client.rpc import Rpc
+from contracts.client.signer import Signer, open_signer
 from contracts.wire.ids import Hash
 from ledger.errors import LedgerFault
 
@@ -38,13 +39,9 @@ class Setting:
         """The town's contracts."""
         return self.reader.deployment
 
-    def key(self, name: str) -> bytes:
-        """A key of the town. Raises SystemExit naming the file."""
-        path = self.home / "keys" / f"{name}.key"
-        try:
-            return bytes.fromhex(path.read_text().strip().removeprefix("0x"))
-        except FileNotFoundError:
-            raise SystemExit(f"{path} is not there: run `kopeck up`, which makes the keys") from None
+    def signer(self, name: str) -> Signer:
+        """Who signs for a party of the town. Raises NoKey."""
+        return open_signer(self.home, name)
 
 
 def run_to_the_end(run: Callable[[Setting], None], program: str, description: str, argv: Sequence[str] | None) -> None:

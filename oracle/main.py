@@ -28,6 +28,7 @@ from contracts.client.private import private_folder
 from contracts.client.reader import Reader
 from contracts.client.rpc import NodeError, Rpc
 from contracts.client.sender import Sender, TransactionRefused
+from contracts.client.signer import open_signer
 from contracts.wire.calls import encode_reset_epoch
 from contracts.wire.ids import Address, Hash, SourceClass, SourceId
 from contracts.wire.typed_data import address_of
@@ -150,7 +151,7 @@ def serve(home: Path, rpc_url: str, port: int) -> None:
     chain = OnChain(reader, deployment)
     engine = open_database(database_url(home))
     intake = Intake(engine, FileStore(home / "oracle" / "files"), SealingKeys(home / "keyring.db"), chain)
-    sender = Sender(engine, rpc, deployment.chain_id, read_key(home / "keys" / "oracle.key"))
+    sender = Sender(engine, rpc, deployment.chain_id, open_signer(home, "oracle"))
     contract = deployment.addresses["ReadingAnchor"]
     anchoring = Anchoring(intake, reader, sender, contract, OwnDesks(chain, home / "keys"))
     app = make_app(intake, read_token(home / "keys" / "files.token"), make_resetter(sender, contract))

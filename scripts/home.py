@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from contracts.client.private import private_folder
+from contracts.client.signer import SIGNER_URL, LocalSigner, Signer, open_signer
 from contracts.wire.ids import Address
 from contracts.wire.typed_data import address_of
 
@@ -69,9 +70,14 @@ class Home:
             aside.rename(path)
         return bytes.fromhex(path.read_text().strip().removeprefix("0x"))
 
+    def signer(self, name: str) -> Signer:
+        """Who signs for a party: the signer apart where the environment names one, else its key here. Raises NoKey."""
+        return open_signer(self.root, name) if os.environ.get(SIGNER_URL) else LocalSigner(self.key(name))
+
     def address(self, name: str) -> Address:
-        """A party's account."""
-        return address_of(self.key(name))
+        """A party's account: of the key that a signer apart holds where a public key says so, else of its key here."""
+        is_apart = os.environ.get(SIGNER_URL) and (self.folder("keys") / f"{name}.pub").exists()
+        return self.signer(name).address if is_apart else address_of(self.key(name))
 
     def token(self, name: str) -> str:
         """A bearer token between services, drawn when it is first asked for."""

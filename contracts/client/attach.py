@@ -11,12 +11,13 @@ import structlog
 from contracts.client.deployments import Deployment, NotDeployed, WrongChain
 from contracts.client.rpc import NodeBehind, NodeError, Rpc
 from contracts.client.sender import AnotherSender, ChainWentBack, KeyUsedElsewhere
+from contracts.client.signer import NoKey, SignerRefused
 
 WRONG_PLACE = 2
 """Exit code: the node is of another chain, or its chain holds other contracts."""
 WRONG_KEY = 3
-"""Exit code: the key sends from elsewhere too, or the chain lost what was final of it."""
-KEY_FAULTS = (KeyUsedElsewhere, ChainWentBack, AnotherSender)
+"""Exit code: the key sends from elsewhere too, or is not to be had, or the chain lost what was final of it."""
+KEY_FAULTS = (KeyUsedElsewhere, ChainWentBack, AnotherSender, SignerRefused, NoKey)
 HALTING = (WrongChain, NotDeployed, *KEY_FAULTS)
 """What a process can't get over by itself: it says so and ends."""
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from coincurve import PrivateKey
 from sqlalchemy import Engine
 
 from contracts.client.deployments import WrongChain
@@ -31,10 +30,10 @@ from contracts.client.sender_store import (
     Result,
     Store,
 )
+from contracts.client.signer import LocalSigner, Signer, SignerAway
 from contracts.client.transactions import Transaction
 from contracts.wire.errors import ContractError, decode_revert
 from contracts.wire.ids import Address, Hash, address_text
-from contracts.wire.typed_data import address_of
 
 __all__ = [
     "AnotherSender",
@@ -147,11 +146,14 @@ class _Chain:
 
 
 class Sender:
-    """Signs and sends with one key. One process a key: a second one is detected."""
+    """Signs and sends with one key: a private key of 32 bytes, or whoever signs for it.
 
-    def __init__(self, engine: Engine, rpc: Rpc, chain_id: int, private_key: bytes) -> None:
-        self.address: Address = address_of(private_key)
-        self._key = PrivateKey(private_key)
+    One process a key: a second one is detected.
+    """
+
+    def __init__(self, engine: Engine, rpc: Rpc, chain_id: int, key: bytes | Signer) -> None:
+        self._signer = LocalSigner(key) if isinstance(key, bytes) else key
+        self.address: Address = self._signer.address
         self._rpc = rpc
         self._chain_id = chain_id
         self._store = Store(engine, self.address, secrets.token_hex(16))
@@ -187,7 +189,8 @@ class Sender:
     def wait(self, intent: str, timeout_s: float = 30, check: bool = False) -> Outcome:
         """Drives ``advance`` until the intent is mined; a silent node is asked again until the time is up.
 
-        Raises NotMinedYet, NodeUnreachable, NodeBehind, UnknownIntent; with ``check`` the ContractError of a revert.
+        Raises NotMinedYet, NodeUnreachable, NodeBehind, SignerAway, UnknownIntent; with ``check`` the ContractError of
+        a revert.
         """
         end = time.monotonic() + timeout_s
         while True:
@@ -198,7 +201,7 @@ class Sender:
                 return outcome
             try:
                 self.advance()
-            except (NodeUnreachable, NodeBehind):
+            except (NodeUnreachable, NodeBehind, SignerAway):
                 if time.monotonic() >= end:
                     raise
             if time.monotonic() >= end:
@@ -211,15 +214,19 @@ class Sender:
     def advance(self) -> None:
         """One round: look, watch, sign, send, replace. Safe to call again whatever it raised.
 
-        Raises NodeUnreachable, NodeBehind, WrongChain, ChainWentBack, KeyUsedElsewhere, AnotherSender,
-        TransactionRefused.
+        Raises NodeUnreachable, NodeBehind, SignerAway, SignerRefused, WrongChain, ChainWentBack, KeyUsedElsewhere,
+        AnotherSender, TransactionRefused. While the signer is away what it signed before is still sent.
         """
         with self._advancing:
             chain = self._look()
             if not self._claimed:
                 self._claim()
             self._watch(chain)
-            self._sign(chain)
+            try:
+                self._sign(chain)
+            except SignerAway:
+                self._send(chain)
+                raise
             self._send(chain)
 
     def accept_foreign_use(self) -> list[str]:
@@ -410,7 +417,7 @@ class Sender:
         return out
 
     def _attempt(self, row_id: int, tx: Transaction) -> Attempt:
-        raw, tx_hash = tx.sign(self._key)
+        raw, tx_hash = tx.sign(self._signer)
         return Attempt(row_id, tx_hash, raw, tx.gas, tx.max_fee, tx.priority_fee)
 
     # --- send ---

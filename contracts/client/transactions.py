@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coincurve import PrivateKey
-
+from contracts.client.signer import Signer
 from contracts.wire.ids import Address, Hash
 from contracts.wire.keccak import keccak
 
@@ -28,11 +27,11 @@ class Transaction:
     priority_fee: int = 0
     is_legacy: bool = False
 
-    def sign(self, key: PrivateKey) -> tuple[bytes, Hash]:
-        """The raw bytes and their hash. RFC 6979: the same transaction, the same bytes, every time."""
-        return self._sign_legacy(key) if self.is_legacy else self._sign_type_2(key)
+    def sign(self, signer: Signer) -> tuple[bytes, Hash]:
+        """The raw bytes and their hash. Raises SignerAway, SignerRefused."""
+        return self._sign_legacy(signer) if self.is_legacy else self._sign_type_2(signer)
 
-    def _sign_type_2(self, key: PrivateKey) -> tuple[bytes, Hash]:
+    def _sign_type_2(self, signer: Signer) -> tuple[bytes, Hash]:
         fields = (
             _uint(self.chain_id)
             + _uint(self.nonce)
@@ -44,7 +43,7 @@ class Transaction:
             + _string(self.data)
             + b"\xc0"  # access list: none
         )
-        signature = key.sign_recoverable(keccak(b"\x02" + _list(fields)), hasher=None)
+        signature = signer.sign(b"\x02" + _list(fields))
         signed = (
             fields
             + _uint(signature[64])
@@ -54,7 +53,7 @@ class Transaction:
         raw = b"\x02" + _list(signed)
         return raw, Hash(keccak(raw))
 
-    def _sign_legacy(self, key: PrivateKey) -> tuple[bytes, Hash]:
+    def _sign_legacy(self, signer: Signer) -> tuple[bytes, Hash]:
         """EIP-155: the chain id is signed along, and shows again in what stands for the recovery bit."""
         fields = (
             _uint(self.nonce)
@@ -65,7 +64,7 @@ class Transaction:
             + _string(self.data)
         )
         signed_fields = _list(fields + _uint(self.chain_id) + _uint(0) + _uint(0))
-        signature = key.sign_recoverable(keccak(signed_fields), hasher=None)
+        signature = signer.sign(signed_fields)
         raw = _list(
             fields
             + _uint(2 * self.chain_id + 35 + signature[64])

@@ -74,7 +74,7 @@ class Parties:
         if party not in self._senders:
             path = private_file(self._home.folder("parties") / f"{party}.db")
             engine = create_engine(f"sqlite:///{path}")
-            self._senders[party] = Sender(engine, self._rpc, self._deployment.chain_id, self._home.key(party))
+            self._senders[party] = Sender(engine, self._rpc, self._deployment.chain_id, self._home.signer(party))
         return self._senders[party]
 
 

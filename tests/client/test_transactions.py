@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from coincurve import PrivateKey
 from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.client.signer import LocalSigner
 from contracts.client.transactions import Transaction, create_address
 from contracts.wire.ids import Address, address_text
 from contracts.wire.typed_data import address_of
@@ -28,7 +28,7 @@ NUMBER = st.one_of(st.integers(0, 300), st.integers(0, 2**40))
 def test_the_bytes_are_those_of_eth_account(  # noqa: PLR0917  hypothesis draws each
     key: bytes, nonce: int, gas: int, max_fee: int, tip: int, to: Address | None, data: bytes
 ) -> None:
-    raw, tx_hash = Transaction(31337, nonce, to, data, gas, max_fee, tip).sign(PrivateKey(key))
+    raw, tx_hash = Transaction(31337, nonce, to, data, gas, max_fee, tip).sign(LocalSigner(key))
     judge = Account.sign_transaction(
         {
             "type": 2,
@@ -59,7 +59,7 @@ def test_the_bytes_are_those_of_eth_account(  # noqa: PLR0917  hypothesis draws 
 def test_the_older_form_too_is_eth_accounts(  # noqa: PLR0917  hypothesis draws each
     key: bytes, nonce: int, gas: int, price: int, to: Address | None, data: bytes
 ) -> None:
-    raw, tx_hash = Transaction(20354, nonce, to, data, gas, price, is_legacy=True).sign(PrivateKey(key))
+    raw, tx_hash = Transaction(20354, nonce, to, data, gas, price, is_legacy=True).sign(LocalSigner(key))
     judge = Account.sign_transaction(
         {
             "chainId": 20354,
@@ -79,7 +79,7 @@ def test_the_older_form_too_is_eth_accounts(  # noqa: PLR0917  hypothesis draws 
 def test_a_contract_lands_where_its_creators_nonce_says(node: Node) -> None:
     key = b"\x29" * 32
     for nonce in range(3):
-        raw, tx_hash = Transaction(31337, nonce, None, bytes.fromhex("600080f3"), 100_000).sign(PrivateKey(key))
+        raw, tx_hash = Transaction(31337, nonce, None, bytes.fromhex("600080f3"), 100_000).sign(LocalSigner(key))
         node.rpc.call("eth_sendRawTransaction", "0x" + raw.hex())
         while (receipt := node.rpc.call("eth_getTransactionReceipt", "0x" + tx_hash.hex())) is None:
             pass
