@@ -9,6 +9,7 @@ import typer
 from typer._click.exceptions import ClickException
 
 from scripts.cli import (
+    audit,
     balance,
     bench,
     bill,
@@ -62,6 +63,8 @@ cli.add_typer(cases.dispute, name="dispute")
 cli.add_typer(cases.instalment, name="instalment")
 cli.command("statement")(statement.statement)
 cli.command("fsck")(fsck.fsck)
+cli.command("audit")(audit.audit)
+cli.add_typer(audit.group, name="bundle")
 cli.command("erase")(erase.erase)
 cli.command("capsule")(capsule.capsule)
 cli.command("verify")(capsule.verify)

@@ -1,0 +1,329 @@
+"""One explained line of a bill worked out again: its formulas, the tariffs and the readings that it names."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from contracts.wire.ids import Hash
+from contracts.wire.leaf import Decision, Profile, Quality, Record, RegisterReading, decode_record
+from contracts.wire.structs import Proposal
+from scripts.audit.anchors import Anchors, Batch
+from scripts.audit.bundle import Bundle
+from scripts.audit.finding import Findings
+from scripts.audit.formula import FormulaError, half_up, inputs_of, number_of, value_of
+from scripts.audit.leaves import Content
+from scripts.audit.runs import Runs
+
+_BASE = 1000
+"""Base units of a quantity in one of its natural units, but for heat's: Wh, litres."""
+_UNUSABLE = (Quality.NOT_FOR_SETTLEMENT, Quality.MISSING)
+_RATES = ("T", "N", "K")
+"""Symbols whose values are rates: what a published document must hold."""
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a line, both values in words."""
+
+    slug: str
+    what: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A tariff document: every number in it, and when it holds."""
+
+    numbers: frozenset[Fraction]
+    effective_from: str
+    effective_to: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a line stands in: its bill's premises, its run's proposal."""
+
+    premises: Mapping[str, Any]
+    proposal: Proposal
+
+
+class Lines:
+    """Works lines out again from what the bundle holds."""
+
+    def __init__(self, bundle: Bundle, findings: Findings, runs: Runs, anchors: Anchors) -> None:
+        self._bundle = bundle
+        self._checked = findings.checked
+        self._runs = runs
+        self._anchors = anchors
+        self._documents: dict[Hash, Document | None] = {}
+
+    def faults(self, line: Mapping[str, Any], setting: Setting) -> Iterator[Fault]:
+        """What is wrong with an explained line. Raises KeyError, TypeError, ValueError where it is no such line."""
+        for place, part in enumerate(line["parts"]):
+            yield from self._part(f"part {place}", part, len(line["readings"]))
+            yield from self._versions(f"part {place}", part, line, setting)
+        total = sum(part["amount_kopecks"] for part in line["parts"])
+        if line["amount_kopecks"] != max(0, total):
+            yield Fault("line-sum", "its amount", f"{max(0, total)} kopecks, as its parts come to", _kopecks(line))
+        if line.get("carried_over_kopecks", 0) != max(0, -total):
+            found = str(line.get("carried_over_kopecks", 0))
+            yield Fault("line-sum", "what it carries over", f"{max(0, -total)} kopecks", found)
+        records = []
+        for place, told in enumerate(line["readings"]):
+            record, fault = self._reading(f"reading {place}", told, setting)
+            records.append(record)
+            if fault is not None:
+                yield fault
+        if all(record is not None for record in records):
+            yield from self._volumes(line, setting)
+        self._checked["lines worked out again"] += 1
+
+    # --- formulas ---
+
+    def _part(self, name: str, part: Mapping[str, Any], readings: int) -> Iterator[Fault]:
+        self._checked["formulas worked out again"] += 1
+        try:
+            inputs = inputs_of(part)
+            for given in part["inputs"]:
+                first, end = given.get("readings") or (0, 0)
+                if not 0 <= first <= end <= readings:
+                    yield Fault(
+                        "reading-unnamed",
+                        f"{name}, {given['symbol']}",
+                        f"readings within {readings}",
+                        f"{first} to {end}",
+                    )
+                if given.get("formula"):
+                    found = value_of(given["formula"], inputs)
+                    if given.get("rounded_to"):
+                        step = number_of(given["rounded_to"])
+                        found = half_up(found / step) * step
+                    if found != inputs[given["symbol"]]:
+                        yield Fault("input-differs", f"{name}, {given['symbol']}", str(found), str(given["value"]))
+            left, _, right = part["formula"].partition("=")
+            if left.strip() != "P":
+                raise FormulaError(f"{part['formula']!r} is not a formula of P")
+            due = half_up(value_of(right, inputs) * 100)
+        except FormulaError as error:
+            yield Fault("formula", name, "a formula with all its inputs", str(error))
+            return
+        if due != part["amount_kopecks"]:
+            yield Fault("amount-differs", f"{name}, {part['formula']}", f"{due} kopecks", _kopecks(part))
+        if not part["act"]:
+            yield Fault("no-act", name, "an act behind it", "none")
+
+    # --- tariffs ---
+
+    def _versions(
+        self, name: str, part: Mapping[str, Any], line: Mapping[str, Any], setting: Setting
+    ) -> Iterator[Fault]:
+        named = {row["version"]: row["document"] for row in line["tariffs"]}
+        numbers: set[Fraction] = set()
+        is_whole = True
+        for version in part["tariff_versions"]:
+            published = self._runs.tariffs.get(version)
+            if published is None or version > setting.proposal.tariff_version:
+                expected = f"a version up to {setting.proposal.tariff_version}, as the run proposed"
+                yield Fault("tariff-version", f"{name}, tariff version {version}", expected, "none published by then")
+                return
+            if named.get(version) != "0x" + published.document.hex():
+                expected = f"document 0x{published.document.hex()}"
+                yield Fault("tariff-document", f"{name}, tariff version {version}", expected, str(named.get(version)))
+                return
+            document = self._document(published.document)
+            if document is None:
+                is_whole = False  # missing or altered: that was told
+                continue
+            numbers |= document.numbers
+            if part["from"] < document.effective_from or (document.effective_to or "9999") < part["to"]:
+                expected = f"a part within {document.effective_from} to {document.effective_to or 'now'}"
+                yield Fault(
+                    "tariff-out-of-time",
+                    f"{name}, tariff version {version}",
+                    expected,
+                    f"{part['from']} to {part['to']}",
+                )
+        self._checked["tariff versions held against documents"] += len(part["tariff_versions"])
+        if not is_whole:
+            return
+        for given in part["inputs"]:
+            is_rate = given["symbol"].partition("_")[0] in _RATES and not given.get("formula")
+            if is_rate and number_of(given["value"]) not in numbers:
+                expected = f"a rate of versions {part['tariff_versions']}"
+                yield Fault("rate-differs", f"{name}, {given['symbol']}", expected, str(given["value"]))
+
+    def _document(self, name: Hash) -> Document | None:
+        if name not in self._documents:
+            data = self._bundle.read("tariffs", name)
+            try:
+                value = json.loads(data or b"")
+                numbers = frozenset(_numbers(value))
+                self._documents[name] = Document(numbers, str(value["effective_from"]), value.get("effective_to"))
+            except (ValueError, KeyError, TypeError):
+                self._documents[name] = None
+        return self._documents[name]
+
+    # --- readings ---
+
+    def _reading(self, name: str, told: Mapping[str, Any], setting: Setting) -> tuple[Record | None, Fault | None]:
+        root, index = Hash(bytes.fromhex(told["root"][2:])), int(told["leaf"])
+        where = f"{name}, leaf {index} of readings/{told['root']}.jsonl"
+        batch = self._anchors.by_root.get(root)
+        if batch is None:
+            return None, Fault("reading-not-anchored", where, "a batch on the chain", "none of that root")
+        if not _is_used(batch, setting.proposal):
+            return None, Fault("reading-not-used", where, "a batch up to a head that the run names", "one behind it")
+        if not 0 <= index < len(batch.records):
+            return None, self._unread(batch, where)
+        data = batch.records[index]
+        if data is None:
+            is_erased = batch.contents[index] is Content.ERASED
+            self._checked["readings that are erased" if is_erased else "readings that stay closed"] += 1
+            return None, None
+        over = self._anchors.overlaid.get((root, index))
+        if over is not None and _is_used(self._anchors.by_root[over], setting.proposal):
+            return None, Fault("reading-overlaid", where, "a reading that stands", f"one struck out by 0x{over.hex()}")
+        self._checked["readings held against batches"] += 1
+        record = decode_record(data)
+        quality = None
+        if isinstance(record, Decision):
+            quality = record.quality
+            record = record.instead or record
+        fault = _differs(where, told, record, quality, batch, setting)
+        return (record, None) if fault is None else (None, fault)
+
+    def _unread(self, batch: Batch, where: str) -> Fault | None:
+        if batch.records:
+            return Fault("reading-not-anchored", where, f"one of {len(batch.records)} leaves", "no such leaf")
+        self._checked["readings whose file is missing"] += 1  # that was told
+        return None
+
+    # --- volumes ---
+
+    def _volumes(self, line: Mapping[str, Any], setting: Setting) -> Iterator[Fault]:
+        """What the named counters moved by is what the line's volumes come to."""
+        volumes: defaultdict[tuple[int, int], dict[tuple[str, str], Fraction]] = defaultdict(dict)
+        own = [p for p in line["parts"] if p["kind"] == "charge" and p.get("scope", "individual") == "individual"]
+        for part in own:
+            for given in part["inputs"]:
+                if given.get("readings") and given["unit"] in ("m3", "kWh"):
+                    slot, key = volumes[tuple(given["readings"])], (part["from"], part["zone"])
+                    slot[key] = max(slot.get(key, Fraction(0)), number_of(given["value"]))
+        is_whole_month = all(any(given.get("readings") for given in part["inputs"]) for part in own)
+        for (first, end), parts in volumes.items():
+            used = line["readings"][first:end]
+            moved = _moved(used)
+            if moved is None or not is_whole_month or line.get("estimated_intervals"):
+                self._checked["volumes that rest on an act or an estimate"] += 1
+                continue
+            told = sum(parts.values(), Fraction(0)) * _BASE
+            if told == moved:
+                self._checked["volumes derived from readings"] += 1
+            elif told < moved and min(row["at"] for row in used) < _month_start(setting) - _DAY_S:
+                self._checked["volumes less what was estimated before"] += 1
+            else:
+                expected = f"{moved} base units between the readings it names"
+                yield Fault("volume-differs", f"volume of readings {first} to {end}", expected, str(told))
+
+
+def _is_used(batch: Batch, proposal: Proposal) -> bool:
+    return any(
+        head.source == batch.source and (batch.epoch, batch.sequence) <= (head.epoch, head.sequence)
+        for head in proposal.heads
+    )
+
+
+def _differs(  # noqa: PLR0917  one reading as told and as it is
+    where: str, told: Mapping[str, Any], record: Record, quality: Quality | None, batch: Batch, setting: Setting
+) -> Fault | None:
+    if isinstance(record, Decision):
+        return Fault("reading-differs", where, "a reading", "a decision that puts nothing in its place")
+    is_register = isinstance(record, RegisterReading)
+    worst = record.quality if isinstance(record, RegisterReading) else max(record.qualities, default=Quality.MISSING)
+    due: dict[str, object] = {
+        "meter": record.meter.hex(),
+        "register": record.register,
+        "at": record.taken_at if isinstance(record, RegisterReading) else record.start,
+        "source": batch.class_.name.lower(),
+    }
+    if is_register:
+        due["quality"] = (worst if quality is None else quality).name.lower()
+    for name, value in due.items():
+        if told[name] != value:
+            return Fault("reading-differs", f"{where}, {name}", str(value), str(told[name]))
+    sums = [record.value] if isinstance(record, RegisterReading) else _sums(record, setting)
+    if told["value"] not in sums:
+        return Fault("reading-differs", f"{where}, value", str(sums[0]), str(told["value"]))
+    return None
+
+
+def _sums(profile: Profile, setting: Setting) -> list[int]:
+    """What a profile may have given: all its intervals within the month, or those before or after a change of meter."""
+    start, end = _month_start(setting), _month_end(setting)
+    inside = [
+        value or 0 if quality not in _UNUSABLE and start <= profile.start + i * profile.step_s < end else 0
+        for i, (value, quality) in enumerate(zip(profile.values, profile.qualities, strict=True))
+    ]
+    out = [sum(inside)]
+    for i in range(1, len(inside)):
+        out += (sum(inside[:i]), sum(inside[i:]))
+    return out
+
+
+def _moved(used: list[Mapping[str, Any]]) -> int | None:
+    """By how much the counters moved, or the sum of the intervals; None where an act of installation counts too."""
+    registers: defaultdict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+    for row in used:
+        registers[row["meter"], row["register"]].append((row["at"], row["value"]))
+    total = 0
+    for rows in registers.values():
+        if len(rows) != 2:
+            return None
+        (_, first), (_, last) = sorted(rows)
+        if last < first:
+            return None
+        total += last - first
+    return total
+
+
+def _month_start(setting: Setting) -> int:
+    period = setting.proposal.period
+    return _local(period.year, period.month, setting)
+
+
+def _month_end(setting: Setting) -> int:
+    period = setting.proposal.period.next()
+    return _local(period.year, period.month, setting)
+
+
+def _local(year: int, month: int, setting: Setting) -> int:
+    moment = datetime(year, month, 1, tzinfo=ZoneInfo(str(setting.premises.get("zone", "UTC"))))
+    return int(moment.astimezone(UTC).timestamp())
+
+
+def _numbers(value: object) -> Iterator[Fraction]:
+    """Every number that a document holds, wherever."""
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _numbers(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _numbers(item)
+    elif isinstance(value, str):
+        try:
+            yield Fraction(value)
+        except (ValueError, ZeroDivisionError):
+            return
+
+
+def _kopecks(row: Mapping[str, Any]) -> str:
+    return f"{row['amount_kopecks']} kopecks"
