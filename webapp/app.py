@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from webapp.client import ApiProblem
-from webapp.pages import balance, bill, home, login, order, pay, payment, prepay, statement
+from webapp.pages import balance, bill, home, login, order, pay, payment, prepay, statement, verify
 from webapp.view import HERE, DemoLogin, Site, Visit, problem_page
 
 
@@ -50,6 +50,7 @@ def create_webapp(
         *payment.routes,
         *prepay.routes,
         *statement.routes,
+        *verify.routes,
         Mount("/static", _Static(directory=HERE / "static")),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _http_error})

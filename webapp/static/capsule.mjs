@@ -1,6 +1,6 @@
 // Checks a receipt capsule (docs/protocol.md §12) from two local files, with nobody asked: not the server of this page,
 // not a node. No dependency; runs in a browser and under node.
-import { VerificationError, fromHex, keccak, leafHash, rootOf, toHex } from "./verify.mjs";
+import { VerificationError, ask, billStateOnChain, fromHex, keccak, leafHash, rootOf, toHex } from "./verify.mjs";
 import { recoverKey } from "./secp256k1.mjs";
 
 const MAX_BYTES = 16 * 2 ** 20;
@@ -446,4 +446,17 @@ export function verifyCapsule(bytes, trust) {
   const { period } = story.proposal;
   const state = STATES[story.state];
   return { bill: `${run}-${index}`, kind: bill.kind, period, state, lines, payments: story.payments, document, observers, height, block };
+}
+
+/**
+ * What a node of the reader's choosing adds: the bill's state there now. Throws where it is of another chain, behind the
+ * checkpoint, or shows another block than the observers signed.
+ */
+export async function askNode(node, verdict, trust) {
+  if (BigInt(await ask(node, "eth_chainId", [])) !== BigInt(trust.chain_id)) fail("wrong-chain", "the node is of another chain");
+  const block = await ask(node, "eth_getBlockByNumber", ["0x" + verdict.height.toString(16), false]);
+  if (block === null) fail("node-behind", `the node has no block ${verdict.height} yet`);
+  if (block.hash !== verdict.block) fail("split-view", `${verdict.block} was signed, the node has ${block.hash}`);
+  const [run, index] = verdict.bill.split("-").map(Number);
+  return billStateOnChain(node, trust.charge_book, run, index);
 }

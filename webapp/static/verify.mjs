@@ -207,7 +207,8 @@ const selector = (signature) => toHex(keccak(new TextEncoder().encode(signature)
 const word = (value) => BigInt(value).toString(16).padStart(64, "0");
 const STATES = ["open", "partial", "paid", "superseded"];
 
-async function ask(node, method, params) {
+/** One call to a node. */
+export async function ask(node, method, params) {
   const answer = await fetch(node, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
