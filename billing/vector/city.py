@@ -19,7 +19,7 @@ from sqlalchemy import Engine, func, select
 
 from billing.accounts import Accounts
 from billing.domain.house_use import HouseUse
-from billing.houses import HouseUses
+from billing.houses import Houses, HouseUses
 from billing.leaves import Leaf
 from billing.months import Months
 from billing.schema import accounts
@@ -161,7 +161,7 @@ class _Worker:
         register = Accounts(books.engine, books.keyring)
         reader = RowReader(books.engine, register, books.keyring, bulk, city.period)
         months = Months(books.engine, register, books.keyring, books.ledger)
-        self._engine = StretchEngine(city, reader, register, months)
+        self._engine = StretchEngine(city, reader, register, months, Houses(books.engine, books.keyring))
         self._writer = SpoolWriter(folder, key)
         self._open.callback(self._writer.close)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,19 @@ class GroupOf:
     columns: Group
 
 
+class HouseNumbers(Protocol):
+    """What of whole houses stands in lines: ``billing.vector.houses`` works it out."""
+
+    def signature(self, house: str, service: Service) -> tuple[object, ...]:
+        """What of a house's part in a line one shape serves; empty where it has no such line."""
+
+    def columns(self, houses: Sequence[str], service: Service) -> Mapping[tuple[int, str], Ratio]:
+        """The houses' numbers, one row for each."""
+
+    def readings(self, houses: Sequence[str], service: Service) -> Sequence[Mapping[str, Sequence[object]]]:
+        """The readings of the houses' own meters."""
+
+
 class KindsOf:
     """The kinds of what groups go by, kept from stretch to stretch."""
 
@@ -50,14 +64,6 @@ class KindsOf:
         self.house = Kinds(21)
         self.meter = Kinds(9)
         self.flat = Kinds(21)
-
-
-@dataclass(frozen=True, slots=True)
-class _Metered:
-    """The meters of one service: the first slot of each account's, and the kind of its meter; 0 for none."""
-
-    first: Ints
-    kind: Ints
 
 
 class Columns:
@@ -83,7 +89,11 @@ class Columns:
         self._metered = self._read_meters()
         self._found = differences(self._slots, rows.registers)
         self._names = [meter.hex().encode() for meter, _ in self._slots.places]
-        self._area = np.array([account.household.area_dm2 for account in self.accounts], dtype=np.int64)
+        self._kind = {service: self._kinds_of_meters(service) for service in METERED}
+        self.area = np.array([account.household.area_dm2 for account in self.accounts], dtype=np.int64)
+        """Areas of the flats, hundredths of m²."""
+        self.whole = plain.whole
+        """Houses that are worked out as a whole."""
 
     def leave(self, accounts: Iterable[str], reason: str) -> None:
         """Leaves accounts to the rules."""
@@ -115,8 +125,11 @@ class Columns:
                 first[service][place] = slots[0]
         return {service: (np.array(first[service], dtype=np.int64), zones[service]) for service in METERED}
 
-    def _kinds_of_meters(self, service: Service) -> _Metered:
-        """Two meters are of one kind where their registers are zones of the same names, and their counters as good."""
+    def _kinds_of_meters(self, service: Service) -> Ints:
+        """The kind of each account's meter, 0 for none.
+
+        Two are of one kind where their registers are zones of the same names, and their counters as good.
+        """
         first, zones = self._metered[service]
         found = self._found
         kind = found.quality * 8 + self._classes[found.batch] if len(found.quality) else np.zeros(1, np.int64)
@@ -134,7 +147,7 @@ class Columns:
                 self.odd.setdefault(self.accounts[place].account, "counters that are not plain")
                 continue
             out[place] = self._number(self._kinds.meter, (registers, good), place)
-        return _Metered(first, out)
+        return out
 
     def _number(self, kinds: Kinds, thing: tuple[object, ...], place: int) -> int:
         try:
@@ -143,22 +156,59 @@ class Columns:
             self.odd.setdefault(self.accounts[place].account, "more kinds of accounts than a key can tell apart")
             return 0
 
+    # --- what houses are worked out of ---
+
+    def has_meter(self, service: Service, places: Ints) -> NDArray[np.bool_]:
+        """Whether accounts have a meter of a service."""
+        out: NDArray[np.bool_] = self._kind[service][places] > 0
+        return out
+
+    def counted(self, service: Service, places: Ints) -> int:
+        """What the meters of a service counted, all registers and accounts together."""
+        first, zones = self._metered[service]
+        slots = [int(first[place]) + number for place in places.tolist() for number in range(len(zones[place]))]
+        return int(self._found.difference[slots].sum()) if slots else 0
+
+    def has_plans(self, places: Ints) -> bool:
+        """Whether electricity's tariff has the plan of zones of each account."""
+        plans: dict[tuple[str, str], Account] = {}
+        for place in places.tolist():
+            account = self.accounts[place]
+            plans.setdefault((account.house, account.household.plan), account)
+        return all(self._steps(account) is not None for account in plans.values())
+
+    def own_readings(self, place: int) -> dict[Service, int]:
+        """How many of the readings of each line are of the account's own meters."""
+        out = {s: 2 * len(self._metered[s][1][place]) for s in METERED if self._kind[s][place]}
+        for service, beside in BESIDE.items():
+            out[service] = sum(out.get(other, 0) for other in beside if other in self.suppliers[self._house(place)])
+        return out
+
+    def light_month(self, account: Account) -> AccountMonth:
+        """An account's month without readings and history: what tariffs and norms are chosen by."""
+        house = self.houses[account.house]
+        return AccountMonth(
+            account.account, self._period, self.spans[house.code], house, account.household,
+            self.suppliers[house.code], self._tariffs,
+        )  # fmt: skip
+
+    def _house(self, place: int) -> str:
+        return self.accounts[place].house
+
     # --- groups ---
 
-    def groups(self) -> Iterator[GroupOf]:
+    def groups(self, of_houses: HouseNumbers) -> Iterator[GroupOf]:
         """The accounts that are not odd, by service and by what the rules go by."""
-        house, flat, persons = self._kinds_of_accounts()
-        metered = {service: self._kinds_of_meters(service) for service in METERED}
+        flat, persons = self._kinds_of_accounts()
         is_odd = np.array([account.account in self.odd for account in self.accounts], dtype=bool)
         nothing = np.zeros(len(self.accounts), np.int64)
         for service in sorted({service for code in self.houses for service in self.suppliers[code]}):
             supplied = np.array([service in self.suppliers[a.house] for a in self.accounts], dtype=bool)
             beside = BESIDE.get(service, (service,) if service in METERED else ())
             is_by_norm = np.full(len(self.accounts), not beside)
-            kinds = []
+            kinds = [self._kind[other] for other in beside]
             for other in beside:
-                kinds.append(metered[other].kind)
-                is_by_norm |= (metered[other].kind == 0) & self._is_supplied(other)
+                is_by_norm |= (self._kind[other] == 0) & self._is_supplied(other)
             if service in _BY_HOUSE:
                 people = nothing
             elif service is Service.SOLID_WASTE:
@@ -169,14 +219,16 @@ class Columns:
                 people = np.where(is_by_norm | ~self._is_any_supplied(beside), flat, 0)
             rooms, (first, second) = self._kinds, (*kinds, nothing, nothing)[:2]
             of_meters = [(kind, rooms.meter.bits) for kind in (first, second)]
+            house = self._kinds_of_houses(service, of_houses)
             keys = packed([(house, rooms.house.bits), (people, rooms.flat.bits), *of_meters])
             for key, here in grouped(np.where(supplied & ~is_odd, keys, -1)):
                 if key < 0:
                     continue
-                if service is Service.ELECTRICITY and metered[service].kind[here[0]]:
-                    yield from self._electricity(key, here)
+                if service is Service.ELECTRICITY and self._kind[service][here[0]]:
+                    yield from self._electricity(key, here, of_houses)
                 else:
-                    yield GroupOf(service, (key, b""), here, self._group(service, here, metered))
+                    group = self._group(service, here)
+                    yield GroupOf(service, (key, b""), here, self._with_houses(service, here, group, of_houses))
 
     def _is_supplied(self, service: Service) -> NDArray[np.bool_]:
         return np.array([service in self.suppliers[account.house] for account in self.accounts], dtype=bool)
@@ -187,36 +239,53 @@ class Columns:
             out |= self._is_supplied(service)
         return out
 
-    def _kinds_of_accounts(self) -> tuple[Ints, Ints, Ints]:
-        """Kinds of houses, of flats with all that a norm may go by, and of their persons alone."""
-        contexts = {code: self._context_of(house) for code, house in self.houses.items()}
-        house, flat, persons = [], [], []
+    def _kinds_of_accounts(self) -> tuple[Ints, Ints]:
+        """Kinds of flats with all that a norm may go by, and of their persons alone."""
+        flat, persons = [], []
         for place, account in enumerate(self.accounts):
             if account.account in self.odd:
-                house.append(0)
                 flat.append(0)
                 persons.append(0)
                 continue
             home = account.household
             registered = home.registered_on(self.spans[account.house].first)
             people = registered, 0 if registered else home.owners
-            house.append(self._number(self._kinds.house, contexts[account.house], place))
             persons.append(self._number(self._kinds.flat, people, place))
             flat.append(self._number(self._kinds.flat, (*people, home.rooms, home.plan, home.no_meter_possible), place))
-        return np.array(house, dtype=np.int64), np.array(flat, dtype=np.int64), np.array(persons, dtype=np.int64)
+        return np.array(flat, dtype=np.int64), np.array(persons, dtype=np.int64)
+
+    def _kinds_of_houses(self, service: Service, of_houses: HouseNumbers) -> Ints:
+        """The kind of each account's house, as far as one service goes by it."""
+        kinds: dict[str, int] = {}
+        for place, account in enumerate(self.accounts):
+            if account.house not in kinds:
+                signature = of_houses.signature(account.house, service) if account.house in self.whole else ()
+                context = self._context_of(self.houses[account.house])
+                thing = (*context, service, signature) if signature else context
+                kinds[account.house] = self._number(self._kinds.house, thing, place)
+        return np.array([kinds[account.house] for account in self.accounts], dtype=np.int64)
+
+    def _with_houses(self, service: Service, places: Ints, group: Group, of_houses: HouseNumbers) -> Group:
+        """The group with the numbers of its houses, where these stand in its lines."""
+        houses = [self._house(place) for place in places.tolist()]
+        if houses[0] not in self.whole or not of_houses.signature(houses[0], service):
+            return group
+        read = [*group.readings, *of_houses.readings(houses, service)]
+        return replace(group, readings=read, of_houses=of_houses.columns(houses, service))
 
     def _context_of(self, house: House) -> tuple[object, ...]:
         """What of a house its accounts' charges follow from."""
-        span, suppliers = self.spans[house.code], self.suppliers[house.code]
-        return house.zone, house.areas, house.features, house.terms_on(span.first), tuple(sorted(suppliers.items()))
+        terms = house.terms_on(self.spans[house.code].first)
+        managed = None if terms is None else (terms.management, terms.uniform_heating, terms.over_cap_to_owners)
+        return house.zone, house.areas, house.features, managed, tuple(sorted(self.suppliers[house.code].items()))
 
-    def _group(self, service: Service, places: Ints, metered: Mapping[Service, _Metered]) -> Group:
-        columns: dict[tuple[str, str], Ratio] = {("", "S"): Ratio(self._area[places], 100)}
+    def _group(self, service: Service, places: Ints) -> Group:
+        columns: dict[tuple[str, str], Ratio] = {("", "S"): Ratio(self.area[places], 100)}
         readings: list[Mapping[str, Sequence[object]]] = []
         suppliers = self.suppliers[self.accounts[int(places[0])].house]
         beside = [other for other in BESIDE.get(service, (service,)) if other in METERED and other in suppliers]
         for other in beside:
-            if not metered[other].kind[places[0]]:
+            if not self._kind[other][places[0]]:
                 continue
             slots = self._slots_of(other, places)
             litres = np.sum([self._found.difference[slot] for slot in slots], axis=0)
@@ -247,7 +316,7 @@ class Columns:
 
     # --- electricity ---
 
-    def _electricity(self, key: int, places: Ints) -> Iterator[GroupOf]:
+    def _electricity(self, key: int, places: Ints, of_houses: HouseNumbers) -> Iterator[GroupOf]:
         """Groups by which zones have something in which step as well."""
         steps = self._steps(self.accounts[int(places[0])])
         if steps is None:
@@ -263,25 +332,22 @@ class Columns:
         codes, which = np.unique(pattern, axis=0, return_inverse=True)
         for number, code in enumerate(codes):
             here = np.flatnonzero(which.ravel() == number)
-            columns = {("", "S"): Ratio(self._area[places[here]], 100)}
+            columns = {("", "S"): Ratio(self.area[places[here]], 100)}
             for place, name in enumerate(names):
                 columns[name, "V"] = Ratio(used[here, place], 1000)
                 for symbol, part in zip(symbols, taken, strict=True):
                     if symbol:
                         columns[name, f"V{symbol}"] = Ratio(part[here, place], 1000)
             group = Group(len(here), columns, self._readings([slot[here] for slot in slots]))
+            group = self._with_houses(Service.ELECTRICITY, places[here], group, of_houses)
             yield GroupOf(Service.ELECTRICITY, (key, code.tobytes()), places[here], group)
 
     def _steps(self, account: Account) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Fraction | None, ...]] | None:
         """Zones by name, and the steps of a month's use by symbol and width; None where no tariff says them."""
-        house = self.houses[account.house]
-        month = AccountMonth(
-            account.account, self._period, self.spans[house.code], house, account.household,
-            self.suppliers[house.code], self._tariffs,
-        )  # fmt: skip
+        month = self.light_month(account)
         try:
             tariff = self._tariffs.require(
-                Kind.TARIFF, Service.ELECTRICITY, house.areas, month.span.first, month.features
+                Kind.TARIFF, Service.ELECTRICITY, month.house.areas, month.span.first, month.features
             )
             plan = zone_plan(tariff.document, account.household.plan)
             bands = bands_of(month, tariff.document, month.span, Mode(Method.METER))

@@ -50,6 +50,13 @@ class Plain:
 
     def __init__(self, rows: Rows, houses: Houses, tariffs: TariffSet) -> None:
         self._rows, self._houses, self._tariffs = rows, houses, tariffs
+        self.whole = {
+            code
+            for code, house in houses.by_code.items()
+            if code in rows.whole_houses or house.terms_on(houses.spans[code].first) is not None
+        }
+        """Houses that are worked out as a whole."""
+        self._erased = {a.house for a in rows.accounts if rows.secrets.get(a.key_id) is None}
         self._of_house = {code: self._house_oddity(house) for code, house in houses.by_code.items()}
         self._changing = {code: self._changing_services(house) for code, house in houses.by_code.items()}
 
@@ -82,11 +89,11 @@ class Plain:
 
     def _house_oddity(self, house: House) -> str | None:
         """The same for all accounts of a house."""
-        span, services = self._houses.spans[house.code], self._houses.suppliers[house.code].keys()
+        services = self._houses.suppliers[house.code].keys()
         if not is_known():
             return "a month with fields that columns do not know"
-        if house.code in self._rows.whole_houses or house.terms_on(span.first) is not None:
-            return "a house worked out as a whole"
+        if house.code in self.whole and house.code in self._erased | self._rows.partly_billed:
+            return "a whole house, not all of whose accounts are billed now"
         if house.area_dm2 <= 0:
             return "a gap in the register"
         return None if services and services <= FORMULAS.keys() else "a service that columns do not know"

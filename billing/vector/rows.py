@@ -47,6 +47,8 @@ class Rows:
     odd: dict[str, str] = field(default_factory=dict)
     whole_houses: set[str] = field(default_factory=set)
     """Houses with meters of their own, or with entries in their books."""
+    partly_billed: set[str] = field(default_factory=set)
+    """Houses some of whose accounts have a bill for the period already."""
 
 
 class RowReader:
@@ -83,11 +85,11 @@ class RowReader:
         """The accounts of ``houses`` that are open in the period and not ``billed``, with all that their bills need.
 
         ``houses`` come with the services that they are supplied with."""
-        found = [
-            a for a in self._register.accounts_of(houses) if a.is_open_in(self._period) and a.account not in billed
-        ]
+        there = [account for account in self._register.accounts_of(houses) if account.is_open_in(self._period)]
+        found = [account for account in there if account.account not in billed]
         self._secrets = self._keyring.secrets(a.key_id for a in found)
         rows = Rows(found, self._secrets)
+        rows.partly_billed = {account.house for account in there if account.account in billed}
         with self._engine.connect() as connection:
             self._read_meters(connection, rows, list(houses), span, passports)
             self._read_houses(connection, rows, list(houses))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -41,16 +41,30 @@ FORMULAS: Mapping[Service, frozenset[str]] = {
     Service.SEWAGE: frozenset({"P = V · T", "P = (V_cold + V_hot) · T"}),
     Service.ELECTRICITY: _BY_VOLUME | _BY_NORM | _BY_BAND,
     Service.GAS: _BY_VOLUME | _BY_NORM,
-    Service.HEATING: frozenset({"P = S · N · T", "P = S · V_house / S_house · T"}),
+    Service.HEATING: frozenset(
+        {
+            "P = S · N · T",
+            "P = S · N · K · T",
+            "P = S · V_house / S_house · T",
+            "P = S · V_year / 12 / S_house · T",
+            "P = max(V + S · (V_house − V_premises) / S_house, 0) · T",
+        }
+    ),
     Service.SOLID_WASTE: frozenset({"P = S · N · T", "P = n · N · T"}),
     Service.CAPITAL_REPAIR: frozenset({"P = S · T"}),
     Service.HOUSING: frozenset({"P = S · T"}),
 }
 """The formulas of each service that are worked out by columns."""
 _CONSTANT = re.compile(r"(n|N|K|T|d|q)(_\w+)?|L|V_(within|over|[123])")
-_OF_HOUSE = frozenset(
-    {"V_house", "S_house", "V_other", "V_norm", "V_meter", "V_boiler", "V_owed", "S_common", "S_dwellings", "N"}
-)
+"""Inputs that follow from a group's key."""
+_COMMON_CONSTANT = re.compile(r"(N|T|d|q)(_\w+)?")
+OF_HOUSE = frozenset(
+    {
+        "V_house", "S_house", "V_other", "V_norm", "V_meter", "V_boiler", "V_owed", "S_common", "V_premises", "V_year",
+        "V_metered", "S_metered",
+    }
+)  # fmt: skip
+"""Inputs that are one house's own numbers."""
 
 
 class NoShape(Exception):
@@ -59,14 +73,18 @@ class NoShape(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What the accounts of a group differ in. ``columns`` by zone and symbol, ``readings`` one after another."""
+    """What the accounts of a group differ in. ``columns`` by zone and symbol, ``readings`` one after another;
+    ``of_houses`` are their houses' numbers, by the part among those that a house's numbers stand in, and symbol."""
 
     rows: int
     columns: Mapping[Symbol, Ratio]
     readings: Sequence[Mapping[str, Sequence[object]]]
+    of_houses: Mapping[tuple[int, str], Ratio] = field(default_factory=dict)
 
-    def column(self, zone: str, symbol: str) -> Ratio | None:
-        """A column of a part's zone, or one that is the same in all zones."""
+    def column(self, zone: str, symbol: str, house_part: int | None = None) -> Ratio | None:
+        """A column of a part's zone, or one that is the same in all zones; in a part with a house's numbers these."""
+        if house_part is not None and (house_part, symbol) in self.of_houses:
+            return self.of_houses[house_part, symbol]
         return self.columns.get((zone, symbol), self.columns.get(("", symbol)))
 
 
@@ -90,7 +108,9 @@ class Filled:
 @dataclass(frozen=True, slots=True)
 class _PartShape:
     zone: str
+    house_part: int | None
     formula: Tree
+    volume: Tree
     inputs: tuple[Input, ...]
     varying: frozenset[str]
     amount_kopecks: int
@@ -99,17 +119,18 @@ class _PartShape:
 class LineShape:
     """The shape of one group's lines, made of the line of its first account."""
 
-    def __init__(self, line: ChargedLine, group: Group, month: Span, *, of_one_house: bool) -> None:
-        """``group`` holds the columns that the group has; ``of_one_house`` says that its accounts share a house.
-
-        Raises NoShape.
-        """
+    def __init__(self, line: ChargedLine, group: Group, month: Span) -> None:
+        """``group`` holds the columns that the group has. Raises NoShape."""
         if line.owed_back or line.estimated or line.carried_kopecks:
             raise NoShape("it settles other months")
         if len(line.readings) < len(group.readings):
             raise NoShape("it names fewer readings than its meters have")
         self._line = line
-        self._parts = [_part_shape(line.service, part, group, month, of_one_house) for part in line.parts]
+        of_house = iter(range(len(line.parts)))
+        self._parts = [
+            _part_shape(line.service, part, next(of_house) if is_of_house(line, part) else None, group, month)
+            for part in line.parts
+        ]
         own = [shape for part, shape in zip(line.parts, self._parts, strict=True) if part.scope is Scope.INDIVIDUAL]
         self._by_own = line.service in _BY_AREA or any(shape.varying for shape in own)
         self._text = self._make_text(len(group.readings))
@@ -175,7 +196,7 @@ class LineShape:
         known["line",] = total.tolist()
         quantities = np.full(group.rows, self._line.quantity, np.int64)
         if self._by_own:
-            quantities = column_of(_quantity(self._line, group, environments), group.rows)
+            quantities = column_of(self._quantity(group, environments), group.rows)
         known["quantity",] = quantities.tolist()
         for zone in self._line.by_zone:
             known["zone", zone] = self._of_zone(zone, group, quantities).tolist()
@@ -183,23 +204,46 @@ class LineShape:
             known |= {("reading", place, name): values for name, values in reading.items()}
         return Filled(self._text, known, self._usage.fill(group.rows, known.__getitem__), total, quantities)
 
+    def _quantity(self, group: Group, environments: Sequence[Mapping[str, Ratio]]) -> int | Ints:
+        """The line's quantity in base units, as the service's rule rounds it."""
+        line, service = self._line, self._line.service
+        if service in _BY_AREA:
+            return (_known(group, "S") * Ratio(100)).half_up()
+        given = environments[0]
+        if service is Service.ELECTRICITY:
+            return (_sum([_known(group, "V", zone) for zone in line.by_zone]) * Ratio(1000)).half_up()
+        if service is Service.SEWAGE:
+            return (_sum([given[name] for name in ("V_cold", "V_hot", "V") if name in given]) * Ratio(1000)).half_up()
+        if service in (Service.HEATING, Service.SOLID_WASTE):
+            base = 1_000_000 if service is Service.HEATING else 1000
+            return (value_of(self._parts[0].volume, given) * Ratio(base)).half_up()
+        return (given["V"] * Ratio(1000)).half_up()
+
     def _of_zone(self, zone: str, group: Group, quantities: Ints) -> Ints:
         volume = group.column(zone, "V") if self._line.service is Service.ELECTRICITY else None
         return quantities if volume is None else column_of((volume * Ratio(1000)).half_up(), group.rows)
 
 
-def _part_shape(service: Service, part: Part, group: Group, month: Span, of_one_house: bool) -> _PartShape:
+def is_of_house(line: ChargedLine, part: Part) -> bool:
+    """Whether the numbers of a house stand in a part."""
+    return line.service is Service.HEATING or part.scope is Scope.COMMON
+
+
+def _part_shape(service: Service, part: Part, house_part: int | None, group: Group, month: Span) -> _PartShape:
     """Raises NoShape."""
-    allowed = _COMMON if part.scope is Scope.COMMON else FORMULAS.get(service, frozenset())
-    if part.formula.removesuffix(" · d") not in allowed or part.kind is not PartKind.CHARGE:
+    is_common = part.scope is Scope.COMMON
+    allowed = _COMMON if is_common else FORMULAS.get(service, frozenset())
+    constant = _COMMON_CONSTANT if is_common else _CONSTANT
+    formula = part.formula.removesuffix(" · d")
+    if formula not in allowed or part.kind is not PartKind.CHARGE:
         raise NoShape(f"{service.name.lower()} by {part.formula!r}")
     varying: set[str] = set()
     for given in part.inputs:
         if given.formula:
             continue
-        if group.column(part.zone, given.symbol) is not None:
+        if group.column(part.zone, given.symbol, house_part) is not None:
             varying.add(given.symbol)
-        elif not (_CONSTANT.fullmatch(given.symbol) or (of_one_house and given.symbol in _OF_HOUSE)):
+        elif not constant.fullmatch(given.symbol):
             raise NoShape(f"{service.name.lower()} has an input {given.symbol!r}")
     for given in part.inputs:
         if given.formula and names_in(parse_formula(given.formula)) & varying:
@@ -208,7 +252,8 @@ def _part_shape(service: Service, part: Part, group: Group, month: Span, of_one_
                 raise NoShape(f"{service.name.lower()} rounds {given.symbol} on the way")
     if varying and (part.span != month or part.surcharge_kopecks):
         raise NoShape(f"{service.name.lower()} over a part of the month, or raised")
-    return _PartShape(part.zone, parse_formula(part.formula), part.inputs, frozenset(varying), part.amount_kopecks)
+    tree, volume = parse_formula(part.formula), parse_formula(formula.removesuffix(" · T"))
+    return _PartShape(part.zone, house_part, tree, volume, part.inputs, frozenset(varying), part.amount_kopecks)
 
 
 def _environment(shape: _PartShape, group: Group) -> dict[str, Ratio]:
@@ -218,7 +263,7 @@ def _environment(shape: _PartShape, group: Group) -> dict[str, Ratio]:
         if given.symbol not in shape.varying:
             out[given.symbol] = Ratio.of(Fraction(given.value))
         elif not given.formula:
-            column = group.column(shape.zone, given.symbol)
+            column = group.column(shape.zone, given.symbol, shape.house_part)
             if column is None:
                 raise NoShape(f"no column {given.symbol!r}")
             out[given.symbol] = column
@@ -230,25 +275,6 @@ def _environment(shape: _PartShape, group: Group) -> dict[str, Ratio]:
 
 _BY_AREA = frozenset({Service.CAPITAL_REPAIR, Service.HOUSING})
 """Services whose quantity is the area whatever their parts are."""
-
-
-def _quantity(line: ChargedLine, group: Group, environments: Sequence[Mapping[str, Ratio]]) -> int | Ints:
-    """The line's quantity in base units, as the service's rule rounds it."""
-    service, given = line.service, environments[0] if environments else {}
-    if service in _BY_AREA:
-        return (_known(group, "S") * Ratio(100)).half_up()
-    if service is Service.ELECTRICITY:
-        volumes = [_known(group, "V", zone) for zone in line.by_zone]
-        return (_sum(volumes) * Ratio(1000)).half_up()
-    if service is Service.SEWAGE:
-        return (_sum([given[name] for name in ("V_cold", "V_hot", "V") if name in given]) * Ratio(1000)).half_up()
-    if service is Service.HEATING and "V_house" in given:
-        return (given["V_house"] * Ratio(1_000_000) * given["S"]).over(given["S_house"]).half_up()
-    if service is Service.HEATING:
-        return (given["S"] * given["N"] * Ratio(1_000_000)).half_up()
-    if service is Service.SOLID_WASTE:
-        return (given["S"] * given["N"] * Ratio(1000)).half_up()
-    return (given["V"] * Ratio(1000)).half_up()
 
 
 def _known(group: Group, symbol: str, zone: str = "") -> Ratio:

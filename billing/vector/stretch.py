@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
 from billing.accounts import Account, Accounts
-from billing.charges import ERASED, Charges, charge_months, credits_for
+from billing.charges import ERASED, charge_months, credits_for
 from billing.checks import Checks
 from billing.documents import Title, draft_bill
 from billing.domain.calendar import month_span
 from billing.domain.charge import ChargedLine
 from billing.domain.house_use import HouseUse
+from billing.domain.household import AccountMonth
 from billing.domain.tariff import TariffSet
+from billing.houses import Houses as HouseBooks
 from billing.leaves import Leaf, leaf_of, usage_json
 from billing.months import Months
 from billing.store import dump
 from billing.vector.bills import Frame, PlainBill, Premises, blob_tail
 from billing.vector.columns import Columns, GroupOf, Key, KindsOf
 from billing.vector.exact import FormulaError
+from billing.vector.houses import HousePass, pass_houses
 from billing.vector.plain import Houses
 from billing.vector.rows import RowReader
 from billing.vector.shapes import Filled, LineShape, NoShape
@@ -35,6 +38,8 @@ from contracts.wire.structs import UsedHead
 _log = structlog.get_logger()
 UNFIT = (NoShape, FormulaError, MarkMissing, ZeroDivisionError, OverflowError)
 """Why a group is left to the rules, found while its shape is made or filled."""
+AT_ONCE = 400
+"""Accounts of one question to the registers, by the rules."""
 DIFFERS = "columns differ from the rules"
 Ints = NDArray[np.int64]
 
@@ -76,13 +81,14 @@ Shape = LineShape | Unfit | None
 class StretchEngine:
     """Bills stretches of houses one after another; the shapes of one serve the next."""
 
-    def __init__(self, city: City, reader: RowReader, register: Accounts, months: Months) -> None:
+    def __init__(self, city: City, reader: RowReader, register: Accounts, months: Months, entries: HouseBooks) -> None:
         self._city = city
         self._reader = reader
         self._register = register
         self._months = months
         self._checks = Checks(city.passports)
         self._frame = Frame(city.period)
+        self._entries = entries
         self._kinds = KindsOf()
         self._shapes: dict[tuple[Service, Key], Shape] = {}
 
@@ -100,19 +106,41 @@ class StretchEngine:
         columns = Columns(rows, stretch, city.tariffs, self._reader.batches, self._kinds)
         columns.leave(city.prepaid, "paid ahead")
         out = Stretched()
-        self._bill_by_columns(columns, out)
+        entries = self._entries.entries(columns.whole, city.period) if columns.whole else {}
+        passed = pass_houses(columns, entries, self._alone, self._checks)
+        out.houses |= passed.uses
+        self._bill_by_columns(columns, passed, out)
         odd = [account for account in rows.accounts if account.account in columns.odd]
         out.by_rules.update(columns.odd[account.account] for account in odd)
-        for start in range(0, len(odd), 400):
-            self._bill_by_rules(odd[start : start + 400], out)
+        for known in (True, False):
+            rest = [account for account in odd if (account.house in passed.uses) is known]
+            for start in range(0, len(rest), AT_ONCE):
+                self._bill_by_rules(rest[start : start + AT_ONCE], passed if known else None, out)
         return out
+
+    def _alone(self, accounts: Sequence[Account]) -> dict[str, AccountMonth]:
+        """Months without the use of their houses."""
+        city = self._city
+        months: dict[str, AccountMonth] = {}
+        for start in range(0, len(accounts), AT_ONCE):
+            here = accounts[start : start + AT_ONCE]
+            found = self._months.of(city.period, here, city.tariffs, city.heads, alone=True)
+            months |= {month.account: month for month in found}
+        return months
+
+    def _with_houses(self, accounts: Sequence[Account], passed: HousePass) -> list[AccountMonth]:
+        months = self._alone(accounts)
+        return [replace(months[a.account], house_use=passed.uses.get(a.house, {})) for a in accounts]
 
     # --- by the rules ---
 
-    def _bill_by_rules(self, accounts: Sequence[Account], out: Stretched) -> None:
+    def _bill_by_rules(self, accounts: Sequence[Account], passed: HousePass | None, out: Stretched) -> None:
+        """``passed`` knows the use of the accounts' houses; without it that is worked out here."""
         city = self._city
-        months = self._months.of(city.period, accounts, city.tariffs, city.heads)
-        charges = charge_months(months, self._checks)
+        if passed is None:
+            charges = charge_months(self._months.of(city.period, accounts, city.tariffs, city.heads), self._checks)
+        else:
+            charges = charge_months(self._with_houses(accounts, passed), self._checks)
         out.problems |= charges.problems
         out.houses |= charges.houses
         for account in accounts:
@@ -131,9 +159,9 @@ class StretchEngine:
 
     # --- by columns ---
 
-    def _bill_by_columns(self, columns: Columns, out: Stretched) -> None:
-        groups = list(columns.groups())
-        witnesses = self._witness(columns, groups)
+    def _bill_by_columns(self, columns: Columns, passed: HousePass, out: Stretched) -> None:
+        groups = list(columns.groups(passed))
+        witnesses = self._witness(columns, groups, passed)
         filled = [(group, shape) for group in groups if (shape := self._fill(columns, group)) is not None]
         bills = self._put_together(columns, filled)
         for name, draft in witnesses.items():
@@ -143,14 +171,15 @@ class StretchEngine:
         alive = [bill for bill in bills.values() if bill.premises.account.account not in columns.odd]
         out.leaves += self._frame.leaves(alive)
 
-    def _witness(self, columns: Columns, groups: Sequence[GroupOf]) -> dict[str, tuple[bytes, bytes, bytes]]:
+    def _witness(
+        self, columns: Columns, groups: Sequence[GroupOf], passed: HousePass
+    ) -> dict[str, tuple[bytes, bytes, bytes]]:
         """Makes the shapes that are new here, of what the rules give for a group's first account; and what they give
         for it and for the last: the document, the blob behind the commitment, the usage."""
         fresh = [group for group in groups if (group.service, group.key) not in self._shapes]
         places = sorted({int(place) for group in fresh for place in (group.places[0], group.places[-1])})
         accounts = [columns.accounts[place] for place in places]
-        months = self._months.of(self._city.period, accounts, self._city.tariffs, self._city.heads, alone=True)
-        charges = charge_months(months, self._checks) if accounts else Charges()
+        charges = charge_months(self._with_houses(accounts, passed), self._checks)
         columns.leave(charges.problems, "what the rules can't charge")
         for group in fresh:
             name = columns.accounts[group.places[0]].account
@@ -171,7 +200,7 @@ class StretchEngine:
             return None
         span = columns.spans[columns.accounts[group.places[0]].house]
         try:
-            return LineShape(line, group.columns, span, of_one_house=False)
+            return LineShape(line, group.columns, span)
         except UNFIT as error:
             _log.info("vector.left_to_rules", service=group.service.name.lower(), reason=str(error))
             return Unfit(str(error))

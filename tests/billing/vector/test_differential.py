@@ -43,9 +43,9 @@ def city_of(books: CityBooks, drawn: random.Random) -> City:
     prepaid = {
         account.account: [Credit(1 + drawn.randrange(5), drawn.randrange(1, 90_000), Hash(drawn.randbytes(32)))]
         for account in accounts
-        if drawn.random() < 0.02
+        if drawn.random() < 0.01
     }
-    billed = frozenset(account.account for account in accounts if drawn.random() < 0.01)
+    billed = frozenset(account.account for account in accounts if drawn.random() < 0.003)
     revisions = {account.account: drawn.randrange(1, 3) for account in accounts if drawn.random() < 0.02}
     return City(MARCH, heads, tariffs, billed, prepaid, revisions)
 
@@ -89,7 +89,7 @@ def compare(folder: Path, seed_: int, accounts: int) -> tuple[int, int]:
     books, drawn = CityBooks(folder), random.Random(seed_)
     Town(books, drawn).fill(accounts)
     for account in books.register.accounts():
-        if drawn.random() < 0.003:
+        if drawn.random() < 0.002:
             books.keyring.destroy(account.key_id, 0, "asked for")
     city = city_of(books, drawn)
     columns, left = by_columns(books, city)
