@@ -27,7 +27,7 @@ from contracts.wire.ids import (
 )
 from contracts.wire.merkle import Tree
 from contracts.wire.structs import UsedHead
-from ledger.checkpoints import EventBlocks, final_checkpoint
+from ledger.checkpoints import EventBlocks, NothingFinal, final_checkpoint
 from ledger.digest import digest
 from ledger.leaves import Keys
 from ledger.models import acknowledgements, closed_leaves, faults, grants, prepayments, runs, tariffs
@@ -37,6 +37,7 @@ from ledger.queries import money as _money
 from ledger.queries import registry as _registry
 from ledger.queries.bulk import BulkReadings
 from ledger.queries.readings import Billable, chain_heads, check_decided
+from ledger.queries.supplier_books import SupplierStatement, read_supplier_lines, read_supplier_statement
 from ledger.queries.views import (
     BatchOutcome,
     BillView,
@@ -343,6 +344,20 @@ class Ledger:
         """A supplier's receipts (refunds negative) from ``first_ts`` through ``last_ts``, in chain order."""
         with self._read() as (connection, height):
             return _money.read_statement(connection, height, supplier, first_ts, last_ts)
+
+    def supplier_statement(self, supplier: SupplierId, first_ts: int, last_ts: int) -> SupplierStatement:
+        """A supplier's final books from ``first_ts`` through ``last_ts``. Raises NothingFinal, RunFileMissing."""
+        with self._engine.connect() as connection:
+            position = read_position(connection)
+            if position is None or position.finalized_number < 0:
+                raise NothingFinal
+            final = position.finalized_number, position.finalized_hash
+            return read_supplier_statement(connection, final, supplier, first_ts, last_ts)
+
+    def supplier_lines(self, run: RunId, supplier: SupplierId) -> list[bytes]:
+        """Blobs of a supplier's own lines of a run, as its tree holds them."""
+        with self._read() as (connection, _):
+            return read_supplier_lines(connection, run, supplier)
 
     def balance(self, wallet: Address) -> int:
         """Kopecks of a wallet, by the postings."""

@@ -33,7 +33,7 @@ def _kopeck(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("bill", "runs"),
         ("pay", "requests"),
         ("subsidy", "list"),
-        ("statement", "1"),
+        ("statement", "supplier", "1"),
         ("debt", "ageing"),
         ("dispute", "list"),
     ],
