@@ -32,6 +32,7 @@ from scripts.cli import (
     subsidy,
     tariff,
     up,
+    witness,
 )
 from scripts.cli.console import fail
 
@@ -69,6 +70,7 @@ cli.command("erase")(erase.erase)
 cli.command("capsule")(capsule.capsule)
 cli.command("verify")(capsule.verify)
 cli.add_typer(checkpoint.group, name="checkpoint")
+cli.command("witness")(witness.witness)
 cli.command("bench")(bench.bench)
 
 
