@@ -201,7 +201,7 @@ def stop_leftovers(home: Path) -> list[str]:
     stopped: list[str] = []
     for path in sorted((home / "run").glob("*.json")):
         entry = json.loads(path.read_text())
-        if _is_ours(entry["pid"], entry["argv"]):
+        if is_ours(entry["pid"], entry["argv"]):
             _end_pid(entry["pid"])
             stopped.append(path.stem)
         path.unlink(missing_ok=True)
@@ -244,10 +244,10 @@ def _end(process: subprocess.Popen[bytes], stop_signal: int, timeout_s: float) -
         process.wait()
 
 
-def _is_ours(pid: int, argv: Sequence[str]) -> bool:
+def is_ours(pid: int, argv: Sequence[str]) -> bool:
     """Whether the process of that id still runs that very command: ids are used again."""
     seen = subprocess.run(
-        ["ps", "-p", str(pid), "-o", "args="],
+        ["ps", "-ww", "-p", str(pid), "-o", "args="],
         capture_output=True,
         text=True,
         check=False,

@@ -24,6 +24,7 @@ from scripts.cli import (
     fsck,
     fund,
     house,
+    network,
     oracle,
     outlook,
     pay,
@@ -71,6 +72,7 @@ cli.command("capsule")(capsule.capsule)
 cli.command("verify")(capsule.verify)
 cli.add_typer(checkpoint.group, name="checkpoint")
 cli.command("witness")(witness.witness)
+cli.add_typer(network.group, name="network")
 cli.command("bench")(bench.bench)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import httpx
 
 from contracts.client.deployments import Deployment
@@ -17,6 +19,16 @@ FILLING_BLOCK_S = 0.02
 SERVING_BLOCK_S = 1.0
 OWNERS = ("owner-1", "owner-2", "owner-3")
 """Keys of the multisig."""
+
+
+class ClockTooEarly(ValueError):
+    """The months to be billed have not ended by the clock of the chain."""
+
+    def __init__(self, found: int, needed: int) -> None:
+        super().__init__(
+            f"the chain's clock stands at {datetime.fromtimestamp(found, UTC):%Y-%m-%d}, and the town's months end at "
+            f"{datetime.fromtimestamp(needed, UTC):%Y-%m-%d}; bill earlier months (--from) or fewer (--months)"
+        )
 
 
 class Running:
@@ -45,6 +57,13 @@ class Running:
         self.supervisor.start(anvil(ChainSettings(self.ports.rpc, begins, state=state)))
         self.supervisor.until(lambda: chain_answers(self.ports.rpc_url), "the chain's first block", 30, 0.05)
         self.pacer = Pacer(self.ports.rpc_url, block_time_s)
+
+    def use_chain(self, needs_time: int) -> None:
+        """Takes the chain that already runs at the ports' node, with a clock of its own. Raises ClockTooEarly where
+        its latest block lies before ``needs_time`` (seconds UTC), NodeError."""
+        latest = Rpc(self.ports.rpc_url).call("eth_getBlockByNumber", "latest", False)
+        if int(latest["timestamp"], 16) < needs_time:
+            raise ClockTooEarly(int(latest["timestamp"], 16), needs_time)
 
     def ensure_deployed(self) -> Deployment:
         """Deploys the contracts once; afterwards checks that the chain is the one they were deployed to."""

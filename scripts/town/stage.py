@@ -17,7 +17,7 @@ from contracts.client.deployments import Deployment
 from contracts.client.files import FileStore
 from contracts.client.keyring import KeyRing
 from contracts.client.reader import Reader
-from contracts.client.rpc import Rpc
+from contracts.client.rpc import NodeBehind, Rpc
 from contracts.wire.ids import BillState, Period, Service
 from contracts.wire.leaf import BillKind
 from contracts.wire.typed_data import Domain, rouble_domain
@@ -86,6 +86,15 @@ class Stage:
     def domain(self) -> Domain:
         """Of everything that moves a payer's money."""
         return rouble_domain(self.deployment.chain_id, self.deployment.addresses["Rouble"])
+
+    @property
+    def opened_at(self) -> int:
+        """Seconds UTC of the block that the contracts begin in: the same however often a play is taken up again, and
+        by the chain's own clock, which on a network is not the town's."""
+        first = self.reader.block(self.deployment.first_block)
+        if first is None:
+            raise NodeBehind(self.reader.rpc.url, self.reader.head().number, self.deployment.first_block)
+        return first.timestamp
 
     def until(self, ready: Callable[[], bool], what: str) -> None:
         """Waits; raises NotReady or ProcessDied."""

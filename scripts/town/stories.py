@@ -52,7 +52,7 @@ def refund(stage: Stage, original: BillKey, note: BillView) -> None:
             maximum_kopecks=line.charged_kopecks,
             purpose=Purpose("refund", int(note.key.run), note.key.index, line.line, recipient),
             nonce=int.from_bytes(keccak(f"refund {note.key} {line.line}".encode())[:16], "big"),
-            valid_before=stage.town.starts_at + ORDER_VALID_S,
+            valid_before=stage.opened_at + ORDER_VALID_S,
         )
         signature = sign_digest(stage.home.key(party), stage.domain.digest(authorization.struct_hash()))
         items.append(stage.ask(f"refund {note.key} {line.line}", RefundOrder(authorization, signature)))
