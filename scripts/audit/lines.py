@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -50,9 +50,9 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a line stands in: its bill's premises, its run's proposal."""
+    """What a line stands in: its house's time zone, its run's proposal."""
 
-    premises: Mapping[str, Any]
+    zone: str
     proposal: Proposal
 
 
@@ -83,8 +83,9 @@ class Lines:
             records.append(record)
             if fault is not None:
                 yield fault
-        if all(record is not None for record in records):
-            yield from self._volumes(line, setting)
+        known = [record for record in records if record is not None]
+        if len(known) == len(records):
+            yield from self._volumes(line, known, setting)
         self._checked["lines worked out again"] += 1
 
     # --- formulas ---
@@ -209,7 +210,7 @@ class Lines:
 
     # --- volumes ---
 
-    def _volumes(self, line: Mapping[str, Any], setting: Setting) -> Iterator[Fault]:
+    def _volumes(self, line: Mapping[str, Any], records: Sequence[Record], setting: Setting) -> Iterator[Fault]:
         """What the named counters moved by is what the line's volumes come to."""
         volumes: defaultdict[tuple[int, int], dict[tuple[str, str], Fraction]] = defaultdict(dict)
         own = [p for p in line["parts"] if p["kind"] == "charge" and p.get("scope", "individual") == "individual"]
@@ -221,7 +222,7 @@ class Lines:
         is_whole_month = all(any(given.get("readings") for given in part["inputs"]) for part in own)
         for (first, end), parts in volumes.items():
             used = line["readings"][first:end]
-            moved = _moved(used)
+            moved = _moved(list(zip(used, records[first:end], strict=True)))
             if moved is None or not is_whole_month or line.get("estimated_intervals"):
                 self._checked["volumes that rest on an act or an estimate"] += 1
                 continue
@@ -279,12 +280,15 @@ def _sums(profile: Profile, setting: Setting) -> list[int]:
     return out
 
 
-def _moved(used: list[Mapping[str, Any]]) -> int | None:
-    """By how much the counters moved, or the sum of the intervals; None where an act of installation counts too."""
+def _moved(used: Sequence[tuple[Mapping[str, Any], Record]]) -> int | None:
+    """By how much the counters moved, with the sum of the intervals; None where an act of installation counts too."""
     registers: defaultdict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
-    for row in used:
-        registers[row["meter"], row["register"]].append((row["at"], row["value"]))
     total = 0
+    for row, record in used:
+        if isinstance(record, Profile):
+            total += row["value"]
+        else:
+            registers[row["meter"], row["register"]].append((row["at"], row["value"]))
     for rows in registers.values():
         if len(rows) != 2:
             return None
@@ -306,7 +310,7 @@ def _month_end(setting: Setting) -> int:
 
 
 def _local(year: int, month: int, setting: Setting) -> int:
-    moment = datetime(year, month, 1, tzinfo=ZoneInfo(str(setting.premises.get("zone", "UTC"))))
+    moment = datetime(year, month, 1, tzinfo=ZoneInfo(setting.zone))
     return int(moment.astimezone(UTC).timestamp())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from sys import intern
 from typing import Any
 
 from contracts.wire.ids import BillState, Period, bill_id
@@ -26,6 +27,7 @@ class Recompute:
         self._runs = runs
         self._lines = Lines(case.files.bundle, case.findings, runs, anchors)
         self._billed: dict[tuple[str, str], str] = {}
+        self._zones: dict[str, str] = {}
 
     def run(self) -> None:
         """All of them."""
@@ -72,7 +74,7 @@ class Recompute:
             yield Fault("line-differs", "its lines", f"{len(shown)} on the chain", f"{len(told)} in its document")
         if document["total_kopecks"] != bill.total_kopecks:
             yield Fault("line-sum", "its total", f"{bill.total_kopecks} kopecks", f"{document['total_kopecks']}")
-        setting = Setting(document.get("premises", {}), book.proposal)
+        setting = Setting(self._zone(document), book.proposal)
         for line in document["lines"]:
             explained = line if "parts" in line else line.get("now")
             if line["line"] is None and line["amount_kopecks"]:
@@ -84,6 +86,13 @@ class Recompute:
                     yield Fault(fault.slug, f"{explained['service']}: {fault.what}", fault.expected, fault.found)
             elif line["amount_kopecks"] and bill.kind is BillKind.BILL:
                 yield Fault("no-act", f"line {line['line']}", "a formula behind it", "none")
+
+    def _zone(self, document: Mapping[str, Any]) -> str:
+        """The time zone of the bill's house; a note has that of its account's bill, which stands in an earlier run."""
+        account, premises = document["account"], document.get("premises")
+        if premises:
+            self._zones[account] = intern(premises["zone"])
+        return self._zones.get(account, "UTC")
 
     def _named(
         self, book: Book, index: int, bill: BillBlob, document: Mapping[str, Any], named: tuple[Row, bytes]

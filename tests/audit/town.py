@@ -14,7 +14,7 @@ from contracts.wire.ids import NO_HASH, Hash, KeyId, SourceId
 from contracts.wire.leaf import Record, SupplierLine, encode_supplier_line
 from contracts.wire.merkle import Tree, leaf_hash
 from contracts.wire.typed_data import BatchHeader, anchor_domain, sign_digest
-from tests.ledger.town import PostedRun, Reverted, Town, key_of
+from tests.ledger.town import Draft, PostedRun, Reverted, Town, key_of
 
 
 class PublishedTown(Town):
@@ -56,10 +56,9 @@ class PublishedTown(Town):
         self.files.put("readings", root, encode_file(head, lines))
         return root
 
-    def post_run(self, *args: Any, **kwargs: Any) -> PostedRun:
-        run = super().post_run(*args, **kwargs)
+    def post_run(self, drafts: Sequence[Draft], *args: Any, **kwargs: Any) -> PostedRun:
         own: dict[int, list[bytes]] = {}
-        for index, bill in enumerate(run.bills):
+        for index, bill in enumerate(sorted((draft.blob for draft in drafts), key=lambda blob: blob.commit)):
             for number, line in enumerate(bill.lines):
                 blob = encode_supplier_line(SupplierLine(index, number, bill.kind, line.amount_kopecks))
                 own.setdefault(line.supplier, []).append(blob)
@@ -67,7 +66,7 @@ class PublishedTown(Town):
             lines = [LeafLine(leaf_hash(blob), blob) for blob in blobs]
             root = Tree.of([line.leaf for line in lines]).root
             self.files.put("lines", root, encode_file({"kind": "lines", "supplier": int(supplier)}, lines))
-        return run
+        return super().post_run(drafts, *args, **kwargs)
 
 
 class Recorded:
