@@ -79,8 +79,8 @@ class KeyUsedElsewhere(Exception):
     def __init__(self, address: Address, nonce: int) -> None:
         super().__init__(
             f"nonce {nonce} of {address_text(address)} was used by a transaction that is not in this sender's "
-            "database; stop whoever else sends with this key, then let the sender go on past it "
-            "(Sender.accept_foreign_use)"
+            "database: it was restored from a backup, or somebody else sends with this key. `kopeck sender list` says "
+            "which; `kopeck sender mend` takes over what the chain has carried out, and goes on"
         )
         self.address = address
         self.nonce = nonce
@@ -228,28 +228,6 @@ class Sender:
                 self._send(chain)
                 raise
             self._send(chain)
-
-    def accept_foreign_use(self) -> list[str]:
-        """After KeyUsedElsewhere: intents whose nonce a foreign transaction took for good get new ones.
-
-        Only nonces past finality count as taken for good. Returns the intents that start again.
-        """
-        with self._advancing:
-            chain = self._look()
-            self._claim()
-            account = "0x" + self.address.hex()
-            settled, pending = self._rpc.batch(
-                [
-                    ("eth_getTransactionCount", [account, "finalized"]),
-                    ("eth_getTransactionCount", [account, "pending"]),
-                ]
-            )
-            passed = [row for row in self._store.pending() if row.nonce < int(settled, 16)]
-            receipts = self._receipts(passed)
-            lost = [row for row in passed if row.id not in receipts]
-            next_nonce = max(self._store.next_nonce(), int(pending, 16), chain.nonce)
-            self._store.requeue([row.id for row in lost], next_nonce)
-            return [row.intent for row in lost]
 
     def _look(self) -> _Chain:
         account = "0x" + self.address.hex()

@@ -153,6 +153,20 @@ class Result:
     error: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A final transaction that the books did not have, with the intent it carried out or a name of its own."""
+
+    intent: str
+    nonce: int
+    tx_hash: Hash
+    to: Address | None
+    data: bytes
+    block_number: int
+    block_hash: Hash
+    success: bool
+
+
 class Store:
     """The tables of one key. ``claim`` is this process's own, drawn at random."""
 
@@ -181,6 +195,12 @@ class Store:
         if row.claim != self._claim:
             raise AnotherSender(self._address)
         return int(row.next_nonce)
+
+    def peek_nonce(self) -> int | None:
+        """The nonce that the next intent would get, whoever holds the key; None where it never sent from here."""
+        with self._engine.connect() as connection:
+            query = select(_KEYS.c.next_nonce).where(_KEYS.c.address == self._address)
+            return connection.execute(query).scalar_one_or_none()
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -231,8 +251,8 @@ class Store:
                     found[row.intent] = (_address(row.to_address), bytes(row.data))
         return found
 
-    def queued(self, limit: int) -> list[Queued]:
-        """Intents without a nonce, in order of submission."""
+    def queued(self, limit: int | None) -> list[Queued]:
+        """Intents without a nonce, in order of submission; all of them where there is no limit."""
         columns = (_INTENTS.c.id, _INTENTS.c.intent, _INTENTS.c.to_address, _INTENTS.c.data, _INTENTS.c.gas)
         query = select(*columns).where(self._mine(), _INTENTS.c.settled.is_(False), _INTENTS.c.nonce.is_(None))
         with self._engine.connect() as connection:
@@ -332,17 +352,28 @@ class Store:
         with self._write() as connection:
             connection.execute(statement, [{"row": row} for row in ids])
 
-    def requeue(self, ids: Sequence[int], next_nonce: int) -> None:
-        """Takes these intents' nonces from them, voids their attempts, and goes on from ``next_nonce``."""
+    def adopt(self, done: Sequence[Adopted], restarted: Sequence[str], next_nonce: int) -> None:
+        """These are final, by transactions of other bytes than ours; these others lose their nonces and start again;
+        the next intent gets ``next_nonce``, or what it would have got where that is later. Raises AnotherSender."""
+        named = [*restarted, *(one.intent for one in done)]
         with self._write() as connection:
-            here = _KEYS.c.address == self._address
+            here = (_KEYS.c.address == self._address) & (_KEYS.c.next_nonce < next_nonce)
             connection.execute(update(_KEYS).where(here).values(next_nonce=next_nonce))
-            if ids:
-                rows = [{"row": row} for row in ids]
-                connection.execute(update(_INTENTS).where(_INTENTS.c.id == bindparam("row")).values(nonce=None), rows)
-                connection.execute(
-                    update(_ATTEMPTS).where(_ATTEMPTS.c.intent_id == bindparam("row")).values(void=True), rows
-                )
+            for intent in named:
+                mine = self._mine() & (_INTENTS.c.intent == intent)
+                rows = select(_INTENTS.c.id).where(mine)
+                connection.execute(update(_ATTEMPTS).where(_ATTEMPTS.c.intent_id.in_(rows)).values(void=True))
+                connection.execute(update(_INTENTS).where(mine).values(nonce=None))
+            for one in done:
+                values = {
+                    **{"nonce": one.nonce, "tx_hash": one.tx_hash, "block_number": one.block_number},
+                    **{"block_hash": one.block_hash, "success": one.success, "settled": True},
+                    "error": None if one.success else b"",
+                }
+                mine = self._mine() & (_INTENTS.c.intent == one.intent)
+                if connection.execute(update(_INTENTS).where(mine).values(values)).rowcount == 0:
+                    row = self._intent_row((one.intent, one.to, one.data, None))
+                    connection.execute(insert(_INTENTS).values(row | values))
 
     def _mine(self) -> Any:
         return _INTENTS.c.address == self._address

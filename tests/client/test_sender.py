@@ -333,27 +333,6 @@ def test_a_second_process_on_the_same_database_stops_the_first(node: Node, engin
     assert on_chain(node, second.address) == {b"a": 1, b"b": 1}
 
 
-def test_a_key_used_from_elsewhere_is_detected_and_can_be_gone_past(manual: Node, tmp_path: Path) -> None:
-    ours = sender(open_engine(tmp_path / "ours.db"), manual)
-    theirs = sender(open_engine(tmp_path / "theirs.db"), manual)
-    ours.advance()
-    theirs.advance()
-    submit(ours, "mine")
-    submit(theirs, "foreign 1", "foreign 2")
-    theirs.advance()
-    ours.advance()  # the same nonce: the node holds theirs and takes ours for an underpriced replacement
-    manual.mine()
-    with pytest.raises(KeyUsedElsewhere, match="accept_foreign_use"):
-        ours.advance()
-    manual.mine(13)
-    assert ours.accept_foreign_use() == ["mine"]
-    ours.advance()
-    manual.mine()
-    ours.advance()
-    assert mined(ours, "mine").success
-    assert on_chain(manual, ours.address) == {b"foreign 1": 1, b"foreign 2": 1, b"mine": 1}
-
-
 def test_a_restored_backup_finds_its_transactions_on_the_chain(node: Node, tmp_path: Path) -> None:
     path, backup = tmp_path / "sender.db", tmp_path / "backup.db"
     ours = sender(open_engine(path), node, b"\x05" + KEY[1:])
