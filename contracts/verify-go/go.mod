@@ -1,6 +1,6 @@
 module kopeck/verify
 
-go 1.23
+go 1.24
 
 require (
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.3.0

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 BENCHES: Mapping[str, str] = {
+    "capsule": "scripts.bench.capsule:measure",
     "gas": "scripts.bench.gas:measure",
     "flow": "scripts.bench.flow:measure",
     "billing": "scripts.bench.billing:measure",
