@@ -67,7 +67,8 @@ def test_what_the_lost_day_carried_out_is_taken_over_and_the_rest_is_sent_once(m
     assert (standing.books, standing.final, standing.unknown) == (2, 5, 3)
 
     plan = mend(backup, manual, ours.address)
-    assert [intent for intent, _ in plan.adopted] == ["signed", "asked"]
+    # "signed" had its bytes in the backup: the round that met the foreign nonces found their receipt by itself.
+    assert [intent for intent, _ in plan.adopted] == ["asked"]
     assert [tx.data for tx in plan.strangers] == [b"after 1", b"after 2"]
     restored = sender(open_engine(backup), manual)
     submit(restored, "new")
