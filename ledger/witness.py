@@ -83,6 +83,8 @@ class Witness:
         self._published = published
         self._watch = watch or Watch()
         self._follower = Follower(engine, reader, reader.deployment.first_block)
+        self._known: dict[int, Checkpoint] = {}
+        """What it came to, by height: the blocks are final, and a digest reads every row below them."""
 
     def look(self) -> Round:
         """Follows its node, checks what is published, signs what it can vouch for. Raises NodeError."""
@@ -93,7 +95,7 @@ class Witness:
             published = self._read_published()
             last = self._last(published)
             alarms += [*self._against_own(published), *_double(published)]
-            if last is not None and not alarms:
+            if last is not None and not alarms and self._is_due(published, last):
                 alarms += self._check_last(last)
             if not (self.halted() or any(alarm.kind in HALTING for alarm in alarms)):
                 signed = self._sign(published, last)
@@ -130,6 +132,11 @@ class Witness:
 
     def _own(self, height: int) -> Checkpoint:
         """What this observer comes to at a height that is final for it."""
+        if height not in self._known:
+            self._known[height] = self._own_anew(height)
+        return self._known[height]
+
+    def _own_anew(self, height: int) -> Checkpoint:
         block = self._reader.block(height)
         if block is None:
             raise ChainOlderThanLedger(self._reader.head().number, height)
@@ -157,9 +164,14 @@ class Witness:
         own = [found.checkpoint for found in published if self.address in {c.observer for c in found.cosignatures}]
         return max(own, key=lambda point: point.height, default=None)
 
+    def _is_due(self, published: Sequence[Cosigned], last: Checkpoint) -> bool:
+        """Whether there is something to sign, so that the history below it is to be looked at again first."""
+        final = self._final_height()
+        return any(last.height < found.checkpoint.height <= final for found in published)
+
     def _check_last(self, last: Checkpoint) -> Iterator[Alarm]:
         """The history below the last signature is still the one that was signed."""
-        if last.height <= self._final_height() and (now := self._own(last.height)) != last:
+        if last.height <= self._final_height() and (now := self._own_anew(last.height)) != last:
             detail = f"what this observer signed at height {last.height} is not what its node and ledger come to now"
             yield Alarm("rollback", detail, {"signed": last.text, "now": now.text})
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text as sql
 
 from contracts.wire.capsule import parse_cosigned
 from contracts.wire.checkpoint import Checkpoint, Cosignature
@@ -164,6 +165,17 @@ class TestAlarms:
         assert (kinds(found), found.is_halted) == (["rollback"], True)
         assert "final in the ledger" in found.alarms[0].detail
         assert scene.kept("regulator")[0]["evidence"]["last_signed"] is not None  # type: ignore[index]
+
+    def test_a_ledger_whose_rows_were_changed_vouches_for_nothing_more(self, scene: Scene) -> None:
+        scene.checkpoint()
+        regulator = scene.observer("regulator")
+        assert len(regulator.look().signed) == 1
+        with open_database(f"sqlite:///{scene.folder / 'regulator' / 'ledger.db'}").begin() as connection:
+            connection.execute(sql("UPDATE run_suppliers SET total_kopecks = total_kopecks + 1"))
+        scene.checkpoint()
+        found = regulator.look()
+        assert found.signed == ()
+        assert {"ledger-differs"} <= set(kinds(found))
 
     def test_a_fresh_ledger_on_another_history_than_was_signed(self, scene: Scene) -> None:
         scene.checkpoint()
