@@ -17,6 +17,7 @@ from ledger.published import Published
 from scripts.capsule.asked import ask_node
 from scripts.capsule.make import NoCapsule, make_capsule
 from scripts.capsule.mark import Mark
+from scripts.capsule.receipt import receipt_pdf
 from scripts.cli.books import open_town
 from scripts.cli.console import out, show, show_json
 from scripts.cli.options import HomeOption, JsonOption
@@ -64,15 +65,19 @@ def verify(
     ] = Path("trust.json"),
     rpc: Annotated[str | None, typer.Option("--rpc", help="Also ask this node; without it nothing is asked.")] = None,
     mark: Annotated[str | None, typer.Option("--mark", help="The text of the paper's QR.")] = None,
+    paper: Annotated[Path | None, typer.Option("--paper", help="Also print the receipt, a PDF.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Checks a capsule offline. Exit code 0 only where everything in it is proved."""
     trust = Trust.parse(trust_path.read_bytes())
     data = path.read_bytes()
     verdict = verify_capsule(data, trust)
+    parsed = parse_capsule(data)
     if mark is not None:
-        Mark.parse(mark).check(parse_capsule(data))
+        Mark.parse(mark).check(parsed)
     now = None if rpc is None else ask_node(Rpc(rpc), verdict, trust)
+    if paper is not None:
+        paper.write_bytes(receipt_pdf(parsed, verdict))
     if as_json:
         show_json(verdict_json(verdict, now))
         return
