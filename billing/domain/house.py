@@ -17,16 +17,9 @@ from billing.domain.household import DM2_PER_M2, AccountMonth
 from billing.domain.norms import Consumption, metered_or_estimated
 from billing.domain.numbers import half_up
 from billing.domain.parts import spans_of, tariff_on
+from billing.domain.rules import average_limits
 from billing.domain.tariff import Kind, NoTariff, TariffError, zone_plan
-from billing.domain.usage import (
-    AVERAGE_PERIODS,
-    LEAST_MONTHS,
-    MEAN_MONTHS,
-    DecreasingRegister,
-    Method,
-    Usage,
-    metered_usage,
-)
+from billing.domain.usage import DecreasingRegister, Method, Usage, metered_usage
 from billing.domain.zones import SINGLE, Buckets
 from contracts.wire.ids import Period, Service
 from contracts.wire.units import div_half_up
@@ -82,22 +75,33 @@ def _house_use(months: Sequence[AccountMonth], service: Service, entries: HouseE
         last_year=entries.last_year,
         norm=_norm(first, service),
     )
-    unknown: dict[str, str] = {}
     try:
-        metered = _house_volume(first, service)
-    except DecreasingRegister as error:
+        use = _with_volume(use, first, entries.past)
+    except (DecreasingRegister, NoTariff, TariffError) as error:
         return replace(use, unknown={month.account: str(error) for month in months})
-    if metered is not None:
-        use = replace(use, volume=metered.total, readings=metered.readings)
-    elif first.house_meters.get(service):
-        mean = _mean(service, first.period, entries.past)
-        use = replace(use, volume=mean, estimated=mean is not None)
     if use.volume is None and not entries.fuels:
         return use  # by norms: nothing has to be known of the premises
+    return _with_premises(use, months)
+
+
+def _with_volume(use: HouseUse, month: AccountMonth, past: Mapping[int, HouseUse]) -> HouseUse:
+    """What the house's meters told, or their mean where they told nothing."""
+    metered = _house_volume(month, use.service)
+    if metered is not None:
+        return replace(use, volume=metered.total, readings=metered.readings)
+    if month.house_meters.get(use.service):
+        mean = _mean(month, use.service, past)
+        return replace(use, volume=mean, estimated=mean is not None)
+    return use
+
+
+def _with_premises(use: HouseUse, months: Sequence[AccountMonth]) -> HouseUse:
+    """What each account used, by the kind of its count; those that cannot be worked out are named."""
+    unknown: dict[str, str] = {}
     by_norm, by_meter, metered_dm2 = 0, 0, Fraction(0)
     for month in months:
         try:
-            used = own_heat(month) if service is Service.HEATING else individual_use(month, service)
+            used = own_heat(month) if use.service is Service.HEATING else individual_use(month, use.service)
         except (DecreasingRegister, NoTariff, TariffError) as error:
             unknown[month.account] = str(error)
             continue
@@ -138,15 +142,21 @@ def _norm(month: AccountMonth, service: Service) -> int | None:
     return half_up(norm.document.rates["single"] * area * UNITS[service][1])
 
 
-def _mean(service: Service, period: Period, past: Mapping[int, HouseUse]) -> int | None:
-    """A silent house meter counts with the mean of its months before, half up (ПП 354, п. 59(1)): six, or no fewer
-    than three, and for three periods in a row at most. Heat counts the months in which the house was heated."""
-    run = period.previous()
+def _mean(month: AccountMonth, service: Service, past: Mapping[int, HouseUse]) -> int | None:
+    """A silent house meter counts with the mean of its months before, half up (ПП 354, п. 59(1)), within the limits of
+    the service's rule. Heat counts the months in which the house was heated. Raises NoTariff where no rule says them.
+    """
+    last = month.period.previous()
+    run = last
     while run.number in past and past[run.number].estimated:
         run = run.previous()
     told = [use.volume for _, use in sorted(past.items(), reverse=True) if use.volume is not None and not use.estimated]
-    real = [volume for volume in told if volume or service is not Service.HEATING][:MEAN_MONTHS]
-    if len(real) < LEAST_MONTHS or _months_between(run, period.previous()) >= AVERAGE_PERIODS:
+    real = [volume for volume in told if volume or service is not Service.HEATING]
+    if not real:
+        return None
+    limits = average_limits(month, service)
+    real = real[: limits.months]
+    if len(real) < limits.least or _months_between(run, last) >= limits.periods:
         return None
     return div_half_up(sum(real), len(real))
 

@@ -11,6 +11,7 @@ from fractions import Fraction
 from billing.domain.house_use import HouseUse
 from billing.domain.household import AccountMonth
 from billing.domain.parts import spans_of
+from billing.domain.rules import average_limits
 from billing.domain.usage import Usage, average_usage, metered_usage
 from billing.domain.zones import SINGLE, Buckets
 from contracts.wire.ids import Service
@@ -19,7 +20,7 @@ from contracts.wire.ids import Service
 def own_heat(month: AccountMonth) -> Usage | None:
     """What the flat's own heat meters told, else the mean of the months before (п. 59); None where nothing can tell.
 
-    Raises DecreasingRegister.
+    Raises DecreasingRegister, and NoTariff where it comes to a mean and no rule bounds it.
     """
     meters = month.meters.get(Service.HEATING, ())
     if not meters:
@@ -29,7 +30,7 @@ def own_heat(month: AccountMonth) -> Usage | None:
     if told is not None:
         return told
     counted = [past for past in month.history.get(Service.HEATING, ()) if past.by_zone]
-    return average_usage(counted, buckets)
+    return average_usage(counted, buckets, average_limits(month, Service.HEATING)) if counted else None
 
 
 def heat_by_area(use: HouseUse, area_dm2: int) -> Fraction:

@@ -12,10 +12,10 @@ from billing.domain.calendar import Span
 from billing.domain.household import AccountMonth
 from billing.domain.numbers import half_up
 from billing.domain.readings import MeterMonth, ReadingUsed
-from billing.domain.rules import rule_if_any
+from billing.domain.rules import average_limits
 from billing.domain.standing import UNCOUNTED, Standing, Stretch, standing_on, stretches
 from billing.domain.tariff import Kind, Version
-from billing.domain.usage import AverageLimits, Method, Usage, average_usage, less_estimates, metered_usage
+from billing.domain.usage import Method, Usage, average_usage, less_estimates, metered_usage
 from billing.domain.zones import SINGLE, Buckets, ZonePlan
 from contracts.wire.ids import Service
 
@@ -86,8 +86,8 @@ def metered_or_estimated(
     """By the meters; without their readings by the mean of the months before (п. 59); else by the norm.
 
     The multiplier raises the norm where a meter could stand and does not, after the periods that п. 59 allows, and
-    after refused inspections; tampering raises it further. Raises NoTariff where it comes to a norm and none is in
-    force, DecreasingRegister where a counter fell.
+    after refused inspections; tampering raises it further. Raises NoTariff where it comes to a norm or a mean and no
+    norm or rule is in force, DecreasingRegister where a counter fell.
     """
     against = stretches(month, service)
     standings = [standing_on(against, span.first) for span in spans]
@@ -99,8 +99,8 @@ def metered_or_estimated(
         metered, owed = less_estimates(metered, history)
     is_out = any(found is not None and found.standing is Standing.OUT for found in standings)
     average = None
-    if is_out or (meters and metered is None):
-        average = average_usage(history, Buckets(spans, plan, month.house.zone), _limits(month, service))
+    if history and (is_out or (meters and metered is None)):
+        average = average_usage(history, Buckets(spans, plan, month.house.zone), average_limits(month, service))
     spent = bool(history) and history[0].method in (Method.AVERAGE, Method.NORM)
     due = spent if meters or is_out else service not in month.household.no_meter_possible
     quantities: list[Mapping[str, int]] = []
@@ -120,13 +120,6 @@ def metered_or_estimated(
     return Consumption(
         tuple(quantities), tuple(modes), metered.readings, owed, metered.estimated, metered.intervals
     )  # fmt: skip
-
-
-def _limits(month: AccountMonth, service: Service) -> AverageLimits:
-    rule = rule_if_any(month, service, month.span.first)
-    if rule is None or not rule.has("average_months"):
-        return AverageLimits()
-    return AverageLimits(*(rule.whole(f"average_{name}") for name in ("months", "least_months", "periods")))
 
 
 def _metered(

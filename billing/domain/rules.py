@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from billing.domain.household import AccountMonth
 from billing.domain.tariff import Kind, TariffError, Version
+from billing.domain.usage import AverageLimits
 from contracts.wire.ids import Service
 
 
@@ -45,3 +46,12 @@ def rule_if_any(month: AccountMonth, service: Service, day: date) -> Rule | None
     """The rule of a service on a day; None where the service has none."""
     found = month.tariffs.find(Kind.RULE, service, month.house.areas, day, month.features)
     return None if found is None else Rule(found)
+
+
+def average_limits(month: AccountMonth, service: Service) -> AverageLimits:
+    """What bounds a mean of the months before for a service, flats and houses alike (ПП 354, п. 59, 59(1), 60).
+
+    Raises NoTariff where no rule is in force, TariffError where it lacks a number.
+    """
+    rule = rule_on(month, service, month.span.first)
+    return AverageLimits(*(rule.whole(f"average_{name}") for name in ("months", "least_months", "periods")))

@@ -369,29 +369,21 @@ class PastMonth:
     """What was charged before any recalculation: a yearly correction is the difference from it."""
 
 
-MEAN_MONTHS = 6
-LEAST_MONTHS = 3
-AVERAGE_PERIODS = 3
-
-
 @dataclass(frozen=True, slots=True)
 class AverageLimits:
-    """Of how many months a mean is taken, the fewest that make one, and how many periods in a row it may stand.
+    """Of how many months a mean is taken, the fewest that make one, and how many periods in a row it may stand: the
+    numbers of ПП 354, п. 59–60, out of the rule document in force."""
 
-    The defaults are those of ПП 354, п. 59 and 60, and hold where no rule document says otherwise.
-    """
-
-    months: int = MEAN_MONTHS
-    least: int = LEAST_MONTHS
-    periods: int = AVERAGE_PERIODS
+    months: int
+    least: int
+    periods: int
 
 
-def average_usage(
-    history: Sequence[PastMonth], buckets: Buckets, limits: AverageLimits = AverageLimits()
-) -> Usage | None:
-    """Mean of the months before (ПП 354, п. 59): six, or no fewer than three where the meter is younger.
+def average_usage(history: Sequence[PastMonth], buckets: Buckets, limits: AverageLimits) -> Usage | None:
+    """Mean of the months before (ПП 354, п. 59): six, or no fewer than three where the meter is younger, if the limits
+    are those of п. 59.
 
-    None where there are fewer, or where three periods in a row were charged so already (п. 60: the norm then).
+    None where there are fewer, or where as many periods in a row as may were charged so already (п. 60: the norm then).
     Rounded half up to the base unit, at the mean of each zone.
     """
     run = 0

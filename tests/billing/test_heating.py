@@ -30,6 +30,7 @@ from billing.domain.tariff import TariffSet
 from billing.domain.usage import Method, PastMonth
 from contracts.wire.ids import Period, Service, SupplierId
 from tests.billing.builders import ZONE, counters, household, month_of, register, tariffs_of
+from tests.billing.cases import shipped
 from tests.billing.independent_recompute import line_faults
 from tests.billing.recompute import recompute
 
@@ -41,7 +42,7 @@ TARIFF = {
     "service": "heating", "unit": "Gcal", "rates": {"single": "2546.83"},
 }  # fmt: skip
 NORM = {**TARIFF, "name": "heat norm", "kind": "norm", "unit": "Gcal/m2", "rates": {"single": "0.016"}}
-TARIFFS = tariffs_of(TARIFF, NORM)
+TARIFFS = tariffs_of(TARIFF, NORM, shipped("russia-heating-rule", area="here"))
 SUPPLIERS = {HEAT: SupplierId(2)}
 
 
@@ -217,6 +218,18 @@ def test_a_silent_house_meter_counts_with_its_mean_and_then_by_norm() -> None:
     assert house_uses([silent], {HEAT: HouseEntries(past={**guessed, **older})})[HEAT].volume is None
     fewer = {number: past[number] for number in (202512, 202511)}
     assert house_uses([silent], {HEAT: HouseEntries(past=fewer)})[HEAT].volume is None
+
+
+def test_how_long_a_house_meter_may_be_guessed_is_data() -> None:
+    silent = replace(heated(None), house_meters={HEAT: (counters(HEAT, [], meter=9),)})
+    past = {number: HouseUse(HEAT, 20_000, volume=12_000_000) for number in (202512, 202511)}
+    rule = shipped("russia-heating-rule", area="here")
+    rule["rates"]["average_least_months"] = "2"
+    sooner = replace(silent, tariffs=tariffs_of(TARIFF, NORM, rule))
+    assert house_uses([sooner], {HEAT: HouseEntries(past=past)})[HEAT].volume == 12_000_000
+    no_rule = replace(silent, tariffs=tariffs_of(TARIFF, NORM))
+    (why,) = house_uses([no_rule], {HEAT: HouseEntries(past=past)})[HEAT].unknown.values()
+    assert why.startswith("no rule for heating in here on 2026-01-01")
 
 
 def test_february_takes_back_what_january_could_not() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from billing.domain.calendar import UnknownZone, cut, month_span
 from billing.domain.usage import (
+    AverageLimits,
     DecreasingRegister,
     Method,
     PastMonth,
@@ -30,6 +31,8 @@ WHOLE = Buckets((JANUARY,), SINGLE, ZONE)
 TWO = ZonePlan((("day", ((7, 23),)), ("night", ((23, 7),))))
 START, END = JANUARY.start_ts, JANUARY.end_ts
 DAY = 86_400
+LIMITS = AverageLimits(6, 3, 3)
+"""Those of ПП 354, п. 59 and 60."""
 
 
 def total(usage: Usage | None) -> int | None:
@@ -173,7 +176,7 @@ def _past(method: Method, quantity: int, start_ts: int = 0) -> PastMonth:
 
 def test_mean_of_six_months_half_up() -> None:
     history = [_past(Method.METER, q) for q in (10, 11, 12, 13, 14, 15, 9000)]
-    assert total(average_usage(history, WHOLE)) == 13  # 12.5
+    assert total(average_usage(history, WHOLE, LIMITS)) == 13  # 12.5
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,7 @@ def test_mean_of_six_months_half_up() -> None:
     ],
 )
 def test_when_an_average_may_be_charged(history: list[Method], expected: int | None) -> None:
-    assert total(average_usage([_past(method, 100) for method in history], WHOLE)) == expected
+    assert total(average_usage([_past(method, 100) for method in history], WHOLE, LIMITS)) == expected
 
 
 def test_counter_after_estimates_takes_them_back() -> None:
