@@ -14,6 +14,7 @@ from scripts.audit.anchors import Anchors
 from scripts.audit.bills import Bills
 from scripts.audit.bundle import Bundle
 from scripts.audit.case import Case, Moment
+from scripts.audit.checkpoints import check_checkpoints
 from scripts.audit.finding import CannotAudit, Findings
 from scripts.audit.grants import Grants
 from scripts.audit.history import History
@@ -70,7 +71,8 @@ def audit(bundle: Bundle, node: Node, state: Path | None = None) -> Result:
     with _folder(state) as folder:
         history = History(node, deployment.first_block, f"{manifest.chain_id}/{manifest.settlement}", folder)
         history.read(manifest.height)
-        findings = _check(bundle, history)
+        findings, event_blocks = _check(bundle, history)
+        check_checkpoints(bundle, node, event_blocks, findings)
     settlement = deployment.addresses["Settlement"]
     return Result(
         manifest.chain_id, settlement, manifest.height, manifest.block_hash, final, history.resumed_from,
@@ -87,13 +89,13 @@ def _folder(state: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _check(bundle: Bundle, history: History) -> Findings:
+def _check(bundle: Bundle, history: History) -> tuple[Findings, list[tuple[int, Hash]]]:
     findings = Findings()
     checks = Checks(bundle, findings, _roles_and_roots(bundle, history))
     for block in history.blocks(bundle.manifest.height):
         checks.take(block)
     checks.end()
-    return findings
+    return findings, checks.event_blocks
 
 
 def _roles_and_roots(bundle: Bundle, history: History) -> tuple[set[Address], dict[Hash, str]]:
@@ -123,6 +125,8 @@ class Checks:
         operators, roots = known
         self._case = Case(bundle.deployment, Files(bundle, findings, operators, roots), findings)
         self._names = contract_names(bundle.deployment)
+        self.event_blocks: list[tuple[int, Hash]] = []
+        """Number and hash of each block with an event of ours, as checkpoints count them."""
         self._registry = Registry(self._case)
         self._anchors = Anchors(self._case, self._registry)
         self._runs = Runs(self._case, self._anchors)
@@ -139,6 +143,8 @@ class Checks:
         for transaction in block.transactions:
             at = Moment(block.number, block.timestamp, transaction)
             events = decode(transaction, self._names)
+            if events and (not self.event_blocks or self.event_blocks[-1][0] != block.number):
+                self.event_blocks.append((block.number, block.hash))
             self._case.findings.count("events", len(events))
             for event in events:
                 self._event(event, at)

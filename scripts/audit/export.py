@@ -12,10 +12,22 @@ from contracts.client.private import private_folder, private_writer
 from contracts.client.reader import Reader
 from contracts.wire import events as chain
 from contracts.wire.canonical import canonical_json
+from contracts.wire.checkpoint import Cosigned
 from contracts.wire.files import FileError, parse_file
 from contracts.wire.ids import NO_HASH, Hash, KeyId, address_text
 from contracts.wire.keccak import keccak
-from scripts.audit.bundle import DEPLOYMENT, KEYS, KEYS_FORMAT, LEAVES, MANIFEST, TREES, Listed, Manifest, path_of
+from scripts.audit.bundle import (
+    CHECKPOINTS,
+    DEPLOYMENT,
+    KEYS,
+    KEYS_FORMAT,
+    LEAVES,
+    MANIFEST,
+    TREES,
+    Listed,
+    Manifest,
+    path_of,
+)
 
 
 class BundleExists(Exception):
@@ -55,7 +67,11 @@ def _named_by(event: chain.Event) -> Sequence[tuple[str, Hash]]:
 
 
 def export_bundle(
-    folder: Path, reader: Reader, files: FileSource, secrets: Mapping[KeyId, bytes] | None = None
+    folder: Path,
+    reader: Reader,
+    files: FileSource,
+    secrets: Mapping[KeyId, bytes] | None = None,
+    checkpoints: Sequence[Cosigned] = (),
 ) -> Manifest:
     """Writes a bundle of everything up to the last final block; with ``secrets`` it is a regulator's.
 
@@ -77,6 +93,10 @@ def export_bundle(
         if kind in TREES:
             private_folder(folder / LEAVES)
             _write(folder / LEAVES / f"0x{name.hex()}", b"".join(line.leaf for line in parse_file(data, name)[1]))
+    if checkpoints:
+        private_folder(folder / CHECKPOINTS)
+    for found in checkpoints:
+        _write(folder / CHECKPOINTS / f"0x{found.checkpoint.name.hex()}.json", found.encode())
     reader.deployment.save(folder / DEPLOYMENT)
     if secrets is not None:
         value = {"format": KEYS_FORMAT, "keys": {key.hex(): "0x" + secret.hex() for key, secret in secrets.items()}}

@@ -18,8 +18,8 @@ from contracts.wire.ids import NO_ADDRESS, Address, Hash, address_text
 from contracts.wire.keccak import keccak
 from contracts.wire.typed_data import SignatureError
 from scripts.audit.finding import CannotAudit
-from scripts.audit.rlp import list_root
-from scripts.audit.roots import header_hash, receipt_bytes, sender_of, transaction_bytes
+from scripts.audit.roots import is_header_of, root_of_list, sender_of, transaction_bytes
+from scripts.capsule.blocks import receipt_bytes
 
 BLOCKS_AT_ONCE = 200
 _OTHER_NODE = "Ask another node, and keep what this one said: it is evidence"
@@ -138,17 +138,16 @@ class Node:
 
     def _prove(self, number: int, raw: Mapping[str, Any], receipts: Sequence[Mapping[str, Any]]) -> None:
         """What the node says of a block leads to the block's hash. Raises KeyError and ValueError too."""
-        worked_out = "0x" + header_hash(raw).hex()
-        if worked_out != raw["hash"] or int(raw["number"], 16) != number:
-            raise self._lies(number, f"a header that hashes to {raw['hash']}", f"one that hashes to {worked_out}")
+        if not is_header_of(raw, raw["hash"]) or int(raw["number"], 16) != number:
+            raise self._lies(number, f"a header that hashes to {raw['hash']}", "one that does not")
         transactions = [transaction_bytes(transaction) for transaction in raw["transactions"]]
         roots = {
-            "receiptsRoot": list_root([receipt_bytes(receipt) for receipt in receipts]),
-            "transactionsRoot": list_root(transactions),
+            "receiptsRoot": root_of_list([receipt_bytes(receipt) for receipt in receipts]),
+            "transactionsRoot": root_of_list(transactions),
         }
         for name, root in roots.items():
-            if "0x" + root.hex() != raw[name]:
-                raise self._lies(number, f"{name} {raw[name]}, as the header says", f"what leads to 0x{root.hex()}")
+            if root != raw[name]:
+                raise self._lies(number, f"{name} {raw[name]}, as the header says", f"what leads to {root}")
         for told, data, receipt in zip(raw["transactions"], transactions, receipts, strict=True):
             name = "0x" + keccak(data).hex()
             if (told["hash"], receipt["transactionHash"]) != (name, name):

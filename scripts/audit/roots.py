@@ -1,48 +1,34 @@
-"""Headers, transactions and receipts put together again from what a node says of them, to be hashed."""
+"""Headers, transactions and lists put together again from what a node says of them, to be hashed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contracts.wire.ids import Address, Hash
+from contracts.wire.ids import Address
 from contracts.wire.keccak import keccak
+from contracts.wire.rlp import Item, encode_rlp, rlp_uint
+from contracts.wire.trie import Trie
 from contracts.wire.typed_data import recover
-from scripts.audit.rlp import Item, encode, number_bytes
+from scripts.capsule.blocks import header_spellings
 
-_ROOTS = ("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom")
-_NUMBERS = ("difficulty", "number", "gasLimit", "gasUsed", "timestamp")
-_PLAIN = ("extraData", "mixHash", "nonce")
-_FORKS = (
-    ("baseFeePerGas", True), ("withdrawalsRoot", False), ("blobGasUsed", True), ("excessBlobGas", True),
-    ("parentBeaconBlockRoot", False), ("requestsHash", False),
-)  # fmt: skip
-"""Fields that later rules added to the header, each a number or bytes: a header has them from the first on."""
 _EIP155 = 35
 
 
-def header_hash(raw: Mapping[str, Any]) -> Hash:
-    """keccak-256 of a header put together from its fields. Raises KeyError and ValueError."""
-    items: list[Item] = [_bytes(raw[name]) for name in _ROOTS]
-    items += [_number(raw[name]) for name in _NUMBERS]
-    items += [_bytes(raw[name]) for name in _PLAIN]
-    items += [_number(raw[name]) if is_number else _bytes(raw[name]) for name, is_number in _FORKS if name in raw]
-    return Hash(keccak(encode(items)))
+def is_header_of(raw: Mapping[str, Any], block_hash: str) -> bool:
+    """Whether a header put together from its fields has this hash, as any engine that we know hashes it.
+    Raises ValueError."""
+    return any("0x" + keccak(spelling).hex() == block_hash for spelling in header_spellings(raw))
 
 
-def receipt_bytes(receipt: Mapping[str, Any]) -> bytes:
-    """A receipt as the trie of its block holds it. Raises KeyError and ValueError."""
-    logs: list[Item] = [
-        [_bytes(log["address"]), [_bytes(topic) for topic in log["topics"]], _bytes(log["data"])]
-        for log in receipt["logs"]
-    ]
-    status, gas = _number(receipt["status"]), _number(receipt["cumulativeGasUsed"])
-    return _typed(receipt, encode([status, gas, _bytes(receipt["logsBloom"]), logs]))
+def root_of_list(values: Sequence[bytes]) -> str:
+    """Root of the trie over a block's transactions or receipts, as its header names it."""
+    return "0x" + Trie(values).root.hex()
 
 
 def transaction_bytes(raw: Mapping[str, Any]) -> bytes:
     """A transaction as the trie of its block holds it, and as its hash is of. Raises KeyError and ValueError."""
-    return _typed(raw, encode([*_fields(raw), _number(_parity(raw)), _number(raw["r"]), _number(raw["s"])]))
+    return _typed(raw, encode_rlp([*_fields(raw), _number(_parity(raw)), _number(raw["r"]), _number(raw["s"])]))
 
 
 def sender_of(raw: Mapping[str, Any]) -> Address:
@@ -51,10 +37,10 @@ def sender_of(raw: Mapping[str, Any]) -> Address:
     v = int(_parity(raw), 16)
     if int(raw["type"], 16) == 0:
         if v >= _EIP155:
-            items = [*items, number_bytes((v - _EIP155) // 2), b"", b""]
+            items = [*items, rlp_uint((v - _EIP155) // 2), b"", b""]
         v = (v - _EIP155) % 2 if v >= _EIP155 else v - 27
     signature = b"".join(int(raw[name], 16).to_bytes(32, "big") for name in ("r", "s")) + bytes((27 + v,))
-    return recover(keccak(_typed(raw, encode(items))), signature)
+    return recover(keccak(_typed(raw, encode_rlp(items))), signature)
 
 
 def _fields(raw: Mapping[str, Any]) -> list[Item]:
@@ -87,4 +73,4 @@ def _bytes(text: str) -> bytes:
 
 
 def _number(text: str) -> bytes:
-    return number_bytes(int(text, 16))
+    return rlp_uint(int(text, 16))

@@ -76,7 +76,7 @@ class FullBlock:
         raw = rpc.call("eth_getBlockByNumber", hex(number), False)
         if raw is None:
             raise UnprovableBlock(number, "chain has no such block")
-        header = _header(raw)
+        header = header_bytes(raw)
         if header is None:
             raise UnprovableBlock(number, "header does not lead to the block's hash")
         receipts = tuple(receipt_bytes(receipt) for receipt in _receipts(rpc, raw))
@@ -93,15 +93,17 @@ def _receipts(rpc: Rpc, raw: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         return rpc.batch([("eth_getTransactionReceipt", [name]) for name in raw["transactions"]])
 
 
-def _header(raw: Mapping[str, Any]) -> bytes | None:
+def header_bytes(raw: Mapping[str, Any]) -> bytes | None:
     """The RLP that hashes to the block's hash; None where no known spelling does."""
-    fields = [_field(name, raw[name]) for name in _HEADER if raw.get(name) is not None]
     wanted = bytes.fromhex(raw["hash"][2:])
+    return next((encoded for encoded in header_spellings(raw) if keccak(encoded) == wanted), None)
+
+
+def header_spellings(raw: Mapping[str, Any]) -> Iterator[bytes]:
+    """The RLP of a header in each spelling that some engine hashes, the plain one first."""
+    fields = [_field(name, raw[name]) for name in _HEADER if raw.get(name) is not None]
     for spelling in _spellings(fields):
-        encoded = encode_rlp(spelling)
-        if keccak(encoded) == wanted:
-            return encoded
-    return None
+        yield encode_rlp(spelling)
 
 
 def _spellings(fields: list[bytes]) -> Iterator[list[bytes]]:

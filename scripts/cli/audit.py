@@ -11,6 +11,7 @@ import typer
 from contracts.client.files import FileStore, FirstOf
 from contracts.client.reader import Reader
 from contracts.client.rpc import Rpc
+from ledger.published import Published
 from scripts.audit.audit import audit as run_audit
 from scripts.audit.bundle import Bundle
 from scripts.audit.export import export_bundle, keys_named, named_files
@@ -49,7 +50,8 @@ def export(
         used = keys_named(files, list(named_files(reader, reader.finalized().number)))
         found = town.keyring.secrets(used)
         secrets = {key: secret for key, secret in found.items() if secret is not None}
-    manifest = export_bundle(folder, reader, files, secrets)
+    checkpoints = Published(town.home.root / "checkpoints").all()
+    manifest = export_bundle(folder, reader, files, secrets, checkpoints)
     out.print(f"{folder}: {len(manifest.files)} files up to block {manifest.height}", soft_wrap=True)
     if secrets is not None:
         out.print(f"keys.json opens {len(secrets)} accounts: hand it to whoever is entitled, and to nobody else")

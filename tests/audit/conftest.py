@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,12 +16,14 @@ from billing.inbox import State
 from billing.requests import GrantItem, GrantsRequest, PayOrder, RefundOrder
 from contracts.client.files import FileStore
 from contracts.client.keyring import KeyRing
+from contracts.wire.checkpoint import Cosignature, Cosigned
 from contracts.wire.erasure import sign_erasure
 from contracts.wire.files import LeafLine, encode_file, parse_file
 from contracts.wire.ids import BillKey, KeyId, MeterId, Service
 from contracts.wire.leaf import RegisterReading
-from contracts.wire.typed_data import Purpose
+from contracts.wire.typed_data import Purpose, address_of
 from contracts.wire.units import Unit
+from ledger.checkpoints import final_checkpoint
 from scripts.audit.audit import Result, audit
 from scripts.audit.bundle import Bundle
 from scripts.audit.export import export_bundle, keys_named, named_files
@@ -104,12 +107,12 @@ def _erase(stage: Stage) -> None:
     town.acknowledge(root)
 
 
-def lay_out(town: PublishedTown, folder: Path, with_keys: bool = True) -> Laid:
+def lay_out(town: PublishedTown, folder: Path, with_keys: bool = True, checkpoints: Sequence[Cosigned] = ()) -> Laid:
     """Exports the bundle and writes down what the node answers to an audit of it."""
     named = list(named_files(town.reader, town.reader.finalized().number))
     secrets = town.keys.secrets(keys_named(town.files, named))
     known = {key: secret for key, secret in secrets.items() if secret is not None}
-    export_bundle(folder, town.reader, town.files, known if with_keys else None)
+    export_bundle(folder, town.reader, town.files, known if with_keys else None, checkpoints)
     bundle, recording = Bundle(folder), Recording(town.rpc)
     audit(bundle, Node(recording, bundle.deployment))
     return Laid(folder, recording.answers)
@@ -123,7 +126,12 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Laid:
         town = PublishedTown(node.rpc, built.reader, FileStore(folder / "served"), KeyRing(folder / "keyring.db"))
         stage = Stage(town, Indexed(town, folder), folder)
         _play(stage)
-        laid = lay_out(town, folder / "bundle")
+        with stage.indexed.engine.connect() as connection:
+            point = final_checkpoint(connection, town.reader.deployment)
+        cosigned = Cosigned(point).merged(
+            (Cosignature.make(key_of("observer"), address_of(key_of("observer")), point),)
+        )
+        laid = lay_out(town, folder / "bundle", checkpoints=[cosigned])
     laid.engine = stage.indexed.engine
     return laid
 

@@ -6,18 +6,23 @@ import base64
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from contracts.wire.ids import KeyId
+from contracts.wire.canonical import canonical_json
+from contracts.wire.checkpoint import Checkpoint, Cosignature, Cosigned
+from contracts.wire.ids import Hash, KeyId
+from contracts.wire.keccak import keccak
 from contracts.wire.leaf import RegisterReading, encode_record, split_reading_blob
 from contracts.wire.merkle import leaf_hash
 from contracts.wire.sealed import seal, unseal
+from contracts.wire.typed_data import address_of
 from scripts.audit.bundle import Bundle
-from scripts.audit.rlp import list_root
-from scripts.audit.roots import header_hash, receipt_bytes
+from scripts.audit.roots import root_of_list
+from scripts.capsule.blocks import header_spellings, receipt_bytes
 from tests.audit.conftest import Laid
+from tests.ledger.town import key_of
 
 
 @dataclass(frozen=True)
@@ -243,6 +248,32 @@ def take_key(laid: Laid, chance: random.Random) -> Expected:
     return Expected(frozenset(locked), frozenset({"leaf-locked"}))
 
 
+def alter_checkpoint(laid: Laid, chance: random.Random) -> Expected:
+    """A cosigned checkpoint: its text, or a cosignature."""
+    (path,) = laid.files("checkpoints")
+    value = json.loads(path.read_bytes())
+    if chance.random() < 0.5:
+        value["cosignatures"][0]["signature"] = _flip(value["cosignatures"][0]["signature"], chance)
+    else:
+        value["text"] = value["text"][:-2] + ("0" if value["text"][-2] != "0" else "1") + "\n"
+    path.write_bytes(canonical_json(value))
+    return expect(f"checkpoints/{path.name}", "checkpoint-altered")
+
+
+def split_view(laid: Laid, chance: random.Random) -> Expected:
+    """Observers signed another block of this height than the one that the node gives."""
+    (path,) = laid.files("checkpoints")
+    point = Checkpoint.parse(json.loads(path.read_bytes())["text"])
+    field = chance.choice(["block", "blocks_root"])
+    wrong = Hash(chance.randbytes(32))
+    other = replace(point, block=wrong) if field == "block" else replace(point, blocks_root=wrong)
+    key = key_of("observer")
+    path.unlink()
+    path = path.with_name(f"0x{other.name.hex()}.json")
+    path.write_bytes(Cosigned(other, (Cosignature.make(key, address_of(key), other),)).encode())
+    return expect(f"{field.removesuffix('_root')} in checkpoints/{path.name}", "split-view")
+
+
 # --- nodes ---
 
 
@@ -298,8 +329,8 @@ def rewrite_block(laid: Laid, chance: random.Random) -> Expected:
     receipts, block = _edit(laid, receipts_name), _edit(laid, block_name)
     receipt = chance.choice([receipt for receipt in receipts if receipt["logs"]])
     receipt["logs"].pop()
-    block["receiptsRoot"] = "0x" + list_root([receipt_bytes(row) for row in receipts]).hex()
-    block["hash"] = "0x" + header_hash(block).hex()
+    block["receiptsRoot"] = root_of_list([receipt_bytes(row) for row in receipts])
+    block["hash"] = "0x" + keccak(next(header_spellings(block))).hex()
     return expect(f"block {int(block['number'], 16) + 1} of the node", "node-lies")
 
 
@@ -315,6 +346,7 @@ def withhold_block(laid: Laid, chance: random.Random) -> Expected:
 
 TAMPERINGS: tuple[Tampering, ...] = (
     alter_leaf, alter_blob, alter_sealed, alter_reading, drop_sealed, forge_erasure, alter_signature, alter_header,
-    alter_total, withhold_file, cut_file, swap_files, swap_leaves, alter_tariff, take_key, hide_receipt, alter_receipt,
+    alter_total, alter_checkpoint, split_view, withhold_file, cut_file, swap_files, swap_leaves, alter_tariff,
+    take_key, hide_receipt, alter_receipt,
     alter_call, rewrite_block, withhold_block,
 )  # fmt: skip
