@@ -59,6 +59,17 @@ def selector_of(contract: str, function: str) -> bytes:
     return keccak(f"{function}({','.join(type_of(row) for row in entry['inputs'])})".encode())[:4]
 
 
+@lru_cache(maxsize=512)
+def function_of(contract: str, selector: bytes) -> str:
+    """The name of the function that four bytes call. Raises NoSuchFunction."""
+    for row in artifact(contract)["abi"]:
+        if row["type"] == "function":
+            types = ",".join(type_of(part) for part in row["inputs"])
+            if keccak(f"{row['name']}({types})".encode())[:4] == selector:
+                return str(row["name"])
+    raise NoSuchFunction(f"{contract} has no function of selector 0x{selector.hex()}")
+
+
 def constructor_parameters(contract: str) -> list[str]:
     """The names of a constructor's parameters, without a trailing underscore."""
     rows: list[dict[str, Any]] = [row for row in artifact(contract)["abi"] if row["type"] == "constructor"]

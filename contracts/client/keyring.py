@@ -118,6 +118,12 @@ class KeyRing:
             raise UnknownKey(key_id)
         return None if row.destroyed_at is None else (row.destroyed_at, row.act)
 
+    def all_destroyed(self) -> dict[KeyId, tuple[int, str]]:
+        """Every key that was destroyed, with when and under which act."""
+        query = select(_KEYS).where(_KEYS.c.destroyed_at.is_not(None))
+        with self._engine.connect() as connection:
+            return {KeyId(bytes(row.key_id)): (row.destroyed_at, row.act) for row in connection.execute(query)}
+
     def bind_meter(self, meter: MeterId, key_id: KeyId, since: int) -> None:
         """From ``since`` on (seconds UTC) the meter's readings are sealed under this key. Raises UnknownKey."""
         self.bind_meters([(meter, key_id, since)])

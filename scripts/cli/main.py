@@ -10,6 +10,7 @@ from typer._click.exceptions import ClickException
 
 from scripts.cli import (
     audit,
+    backup,
     balance,
     bench,
     bill,
@@ -29,6 +30,7 @@ from scripts.cli import (
     outlook,
     pay,
     register,
+    sender,
     statement,
     subsidy,
     tariff,
@@ -68,6 +70,9 @@ cli.command("fsck")(fsck.fsck)
 cli.command("audit")(audit.audit)
 cli.add_typer(audit.group, name="bundle")
 cli.command("erase")(erase.erase)
+cli.command("backup")(backup.backup)
+cli.command("restore")(backup.restore_backup)
+cli.add_typer(sender.group, name="sender")
 cli.command("capsule")(capsule.capsule)
 cli.command("verify")(capsule.verify)
 cli.add_typer(checkpoint.group, name="checkpoint")
