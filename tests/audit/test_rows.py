@@ -1,4 +1,4 @@
-"""A row of the ledger that somebody changed by hand: held against a ledger that nobody touched, table and row are named.
+"""A row of the ledger that somebody changed by hand: held against a ledger left alone, table and row are named.
 
 That a rebuild from chain and files is such a ledger is tests/ledger's to show.
 """
