@@ -107,6 +107,11 @@ class Rpc:
 
     # --- finality ---
 
+    def final_tag(self) -> str:
+        """The tag by which this node knows its last final block: ``finalized``, or ``latest``. Raises NodeError."""
+        self._learns_finality()
+        return self._final_tag
+
     def _known_tags(self, params: Sequence[object]) -> list[object]:
         """The parameters with the tag of the last final block as this node knows it."""
         return [self._final_tag if isinstance(value, str) and value == _FINALIZED else value for value in params]

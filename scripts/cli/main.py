@@ -26,6 +26,7 @@ from scripts.cli import (
     fund,
     house,
     network,
+    observer,
     oracle,
     outlook,
     pay,
@@ -78,6 +79,7 @@ cli.command("verify")(capsule.verify)
 cli.add_typer(checkpoint.group, name="checkpoint")
 cli.command("witness")(witness.witness)
 cli.add_typer(network.group, name="network")
+cli.command("observer")(observer.observer)
 cli.command("bench")(bench.bench)
 
 

@@ -11,6 +11,7 @@ from scripts.cli.console import Steps, out, show, show_json
 from scripts.cli.options import HomeOption, JsonOption
 from scripts.home import DEFAULT_HOME, Home
 from scripts.network.build import build
+from scripts.network.members import OBSERVER, VALIDATORS
 from scripts.network.network import Network
 
 group = typer.Typer(help="A consortium of four validators and an observer (GoQuorum, QBFT).", no_args_is_help=True)
@@ -26,11 +27,16 @@ def build_engine() -> None:
 
 
 @group.command()
-def up(home: HomeOption = DEFAULT_HOME) -> None:
+def up(
+    home: HomeOption = DEFAULT_HOME,
+    without_observer: Annotated[
+        bool, typer.Option("--without-observer", help="Leave the observer to `kopeck observer`.")
+    ] = False,
+) -> None:
     """Raises the network; once raised, starts what is not running and heals every partition."""
     network = Network(Home(home))
-    with Steps().step("network", "starting four validators and an observer"):
-        network.up()
+    with Steps().step("network", "starting the validators" if without_observer else "starting validators and observer"):
+        network.up(VALIDATORS if without_observer else (*VALIDATORS, OBSERVER))
     for member in network.members.nodes:
         out.print(f"{member.name:<12} {member.url}", highlight=False)
 

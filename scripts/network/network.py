@@ -27,7 +27,7 @@ from scripts.network.members import (
     place,
     validator_addresses,
 )
-from scripts.processes import NotReady, Spec, port_is_free
+from scripts.processes import NotReady, Spec, free_port, port_is_free
 
 LINKS = "links"
 _START_S = 60.0
@@ -165,7 +165,15 @@ class Network:
         """A new network: names, ports, keys, and the first block. The members' file comes last and makes it count."""
         document = genesis(validator_addresses(self._home), int(time.time()) - 1)
         (self.folder / "genesis.json").write_text(json.dumps(document, indent=2))
-        Members.drawn((*VALIDATORS, OBSERVER)).save(self._members_file)
+        members = Members.drawn((*VALIDATORS, OBSERVER))
+        observer = members.named(OBSERVER)
+        peers = json.dumps(peers_of(self._home, members, OBSERVER), indent=2)
+        (self.folder / "observer.toml").write_text(
+            "# The observer's kit, for when the network runs without its own: `kopeck network up --without-observer`.\n"
+            f'[node]\nfolder = "{OBSERVER}"\ngenesis = "genesis.json"\nlisten = "127.0.0.1:{observer.p2p_port}"\n'
+            f"rpc_port = {observer.rpc_port}\npeers = {peers}\n\n[gateway]\nport = {free_port()}\n"
+        )
+        members.save(self._members_file)
 
     def _prepare(self, program: Path, members: Members, member: Member) -> None:
         key, peers = node_key(self._home, member.name), peers_of(self._home, members, member.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -14,6 +14,7 @@ from contracts.client.deployments import Deployment
 from contracts.client.files import FileStore
 from contracts.client.keyring import KeyRing
 from contracts.client.reader import Reader
+from contracts.client.rpc import NodeError
 from contracts.client.sender import Sender
 from contracts.wire.calls import encode_mint
 from contracts.wire.ids import Address, Hash
@@ -107,7 +108,8 @@ def consortium(folder: Path) -> Iterator[Consortium]:
 
         def follow() -> None:
             while not over.wait(0.3):
-                follower.catch_up()
+                with suppress(NodeError):  # its node is killed too
+                    follower.catch_up()
 
         thread = Thread(target=follow, daemon=True)
         thread.start()
