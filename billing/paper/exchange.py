@@ -22,7 +22,7 @@ from billing.paper.bank import DAY, MARK
 from billing.paper.person import Requisites
 from billing.paper.registers import Row
 from contracts.wire.ids import Address, Hash, address_text
-from ledger.queries.supplier_books import ReceiptSource, SupplierReceipt, SupplierStatement
+from ledger.queries.supplier_views import ReceiptSource, SupplierReceipt, SupplierStatement
 
 SOURCES: Mapping[ReceiptSource, str] = {
     ReceiptSource.PAYER: "плательщик",

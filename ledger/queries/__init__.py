@@ -37,7 +37,8 @@ from ledger.queries import money as _money
 from ledger.queries import registry as _registry
 from ledger.queries.bulk import BulkReadings
 from ledger.queries.readings import Billable, chain_heads, check_decided
-from ledger.queries.supplier_books import SupplierStatement, read_supplier_lines, read_supplier_statement
+from ledger.queries.supplier_books import read_supplier_lines, read_supplier_statement
+from ledger.queries.supplier_views import SupplierStatement
 from ledger.queries.views import (
     BatchOutcome,
     BillView,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -24,15 +25,18 @@ from billing.paper.exchange import movements_of, register_rows, summary, write_c
 from billing.paper.person import Requisites
 from billing.paper.reconcile import Match, Reconciliation, reconcile
 from billing.paper.registers import RegisterError, write_register
+from contracts.client.deployments import Deployment
+from contracts.client.reader import Reader
 from contracts.client.rpc import Rpc
 from contracts.wire.ids import Period, SupplierId
-from ledger.queries.supplier_books import SupplierStatement
+from ledger.queries.supplier_views import SupplierStatement
 from scripts.cli.books import Books, open_town
 from scripts.cli.console import out, show, show_json
 from scripts.cli.options import HomeOption, JsonOption
 from scripts.cli.register import profile_of
 from scripts.home import DEFAULT_HOME
-from scripts.statement.file import make_file
+from scripts.statement.file import StatementFile, make_file
+from scripts.statement.verify import FOREVER, verify_statement
 from scripts.town.plan import ZONE, midnight
 
 group = typer.Typer(help="Statements of suppliers: charges, receipts, registers, the bank.", no_args_is_help=True)
@@ -122,10 +126,52 @@ def reconcile_bank(
         raise typer.Exit(1)
 
 
+@group.command("verify")
+def verify(
+    path: Annotated[Path, typer.Argument(help="The statement, as --json wrote it.", exists=True, dir_okay=False)],
+    rpc: Annotated[str, typer.Option("--rpc", help="A node of your own.")],
+    deployment: Annotated[Path, typer.Option(help="Addresses of the contracts, from whom you trust.")] = (
+        DEFAULT_HOME / "deployment.json"
+    ),
+    is_deep: Annotated[
+        bool, typer.Option("--deep", help="Believe no list of events: follow the headers and hash every receipt.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Checks a statement against a node: nothing false in it, nothing left out. Exit code 0 only where that is so."""
+    reader = Reader(Rpc(rpc), Deployment.load(deployment))
+    checked = verify_statement(StatementFile.parse(path.read_bytes()), reader, is_deep=is_deep)
+    findings = [asdict(finding) for finding in checked.findings]
+    sums = {
+        "is_complete": checked.is_complete,
+        "receipts": checked.receipts,
+        "received_kopecks": checked.received_kopecks,
+        "transfers_ever": checked.transfers,
+        "transferred_ever_kopecks": checked.transferred_kopecks,
+        "other_transfers_ever": checked.other_transfers,
+        "proven_receipts": checked.proven_receipts,
+        "deep_blocks": checked.deep_blocks,
+        "is_balance_checked": checked.is_balance_checked,
+        "is_whole": checked.is_whole,
+        "height": checked.statement.height,
+    }
+    if as_json:
+        show_json({**sums, "findings": findings})
+    else:
+        show(findings, False, "what is wrong")
+        show([{"what": name, "value": value} for name, value in sums.items()], False, str(path))
+        if not checked.is_whole:
+            out.print("the span had not ended at the statement's block: ask for the statement again after its end")
+        if not checked.is_balance_checked:
+            out.print("this node tells no balances at that block nor now: ask another one")
+    if not checked.is_complete:
+        raise typer.Exit(1)
+
+
 def span_of(first: str | None, last: str | None) -> tuple[int, int]:
     """Seconds UTC from the first to the last one of days or months; all time where neither is given."""
     if first is None and last is None:
-        return 0, (1 << 40) - 1
+        return 0, FOREVER
     start, _ = _days(first or last or "")
     _, after = _days(last or first or "")
     if after <= start:

@@ -16,7 +16,7 @@ from contracts.client.deployments import Deployment
 from contracts.client.rpc import Rpc
 from contracts.wire.ids import Address, BillKey, Hash, Period, RunId, SupplierId, address_text, parse_address
 from ledger.queries import Ledger
-from ledger.queries.supplier_books import (
+from ledger.queries.supplier_views import (
     ChargedRun,
     Payout,
     ReceiptSource,
@@ -54,7 +54,7 @@ class StatementFile:
     settlement: Address
     statement: SupplierStatement
     lines: Mapping[RunId, tuple[bytes, ...]]
-    """Blobs of the supplier's own lines, of each run in the statement and of each whose bills were replaced."""
+    """Blobs of the supplier's own lines, of each run in the statement and of each that lost bills up to its end."""
     proofs: Mapping[Hash, ProvenTransaction]
 
     def encode(self) -> bytes:
@@ -72,12 +72,7 @@ class StatementFile:
             "payouts": [[address_text(p.wallet), p.block_number, p.log_index] for p in s.payouts],
             "opening": asdict(s.opening),
             "turnover": asdict(s.turnover),
-            "balances": {
-                "opening_debt_kopecks": s.opening_debt_kopecks,
-                "closing_debt_kopecks": s.closing_debt_kopecks,
-                "opening_advances_kopecks": s.opening_advances_kopecks,
-                "closing_advances_kopecks": s.closing_advances_kopecks,
-            },
+            "balances": _balances(s),
             "runs": [_run_value(run) for run in s.runs],
             "replaced": [_replaced_value(line) for line in s.replaced],
             "receipts": [_receipt_value(receipt) for receipt in s.receipts],
@@ -93,10 +88,13 @@ class StatementFile:
             value = json.loads(data)
             if value["kopeck_statement"] != FORMAT:
                 raise BadStatementFile(f"its format is {value['kopeck_statement']!r}, this version reads {FORMAT}")
+            statement = _statement(value)
+            if value["balances"] != _balances(statement):
+                raise BadStatementFile("its balances do not follow from its sums")
             return cls(
                 _whole(value["chain"]),
                 parse_address(value["settlement"]),
-                _statement(value),
+                statement,
                 {RunId(int(run)): _blobs(text) for run, text in value["lines"].items()},
                 {_hash(name): _proof(proof) for name, proof in value["proofs"].items()},
             )
@@ -112,7 +110,8 @@ def make_file(
     """The statement of a span (first and last second) with its lines, and with proofs where a node is given. Raises
     NothingFinal, RunFileMissing, UnprovableBlock, NodeError."""
     statement = ledger.supplier_statement(supplier, *span)
-    runs = {run.run for run in statement.runs} | {line.bill.run for line in statement.replaced}
+    ever = ledger.supplier_statement(supplier, 0, span[1]).replaced  # the opening needs them too
+    runs = {run.run for run in statement.runs} | {line.bill.run for line in ever}
     lines = {run: tuple(ledger.supplier_lines(run, supplier)) for run in sorted(runs)}
     proofs = {} if rpc is None else _proofs(rpc, statement)
     return StatementFile(deployment.chain_id, deployment.addresses["Settlement"], statement, lines, proofs)
@@ -137,6 +136,16 @@ def _proofs(rpc: Rpc, statement: SupplierStatement) -> dict[Hash, ProvenTransact
 
 
 # --- values ---
+
+
+def _balances(statement: SupplierStatement) -> dict[str, int]:
+    """What the sums come to, for whoever reads the file."""
+    return {
+        "opening_debt_kopecks": statement.opening_debt_kopecks,
+        "closing_debt_kopecks": statement.closing_debt_kopecks,
+        "opening_advances_kopecks": statement.opening_advances_kopecks,
+        "closing_advances_kopecks": statement.closing_advances_kopecks,
+    }
 
 
 def _run_value(run: ChargedRun) -> dict[str, object]:
@@ -247,7 +256,10 @@ def _receipt(value: Mapping[str, Any]) -> SupplierReceipt:
 
 def _proof(value: Mapping[str, Any]) -> ProvenTransaction:
     nodes = tuple(bytes.fromhex(node[2:]) for node in value["proof"])
-    return ProvenTransaction(bytes.fromhex(value["header"][2:]), _whole(value["index"]), nodes)
+    index = _whole(value["index"])
+    if index < 0:
+        raise BadStatementFile(f"a transaction's place is {index}")
+    return ProvenTransaction(bytes.fromhex(value["header"][2:]), index, nodes)
 
 
 def _whole(value: object) -> int:

@@ -38,6 +38,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
     with anvil(block_time_s=0.1) as node:
         town = Town.build(node.rpc, folder)
         town.files, town.keys = FileStore(folder / "served"), KeyRing(folder / "keyring.db")
+        node.rpc.call("anvil_setBlockTimestampInterval", 3_600)  # so that the story can be cut between any two blocks
         town.add_supplier("water")
         town.add_supplier("heat")
         town.mint("agent", 1_000_000, "d1")

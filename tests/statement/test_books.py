@@ -6,7 +6,8 @@ import pytest
 
 from contracts.wire.ids import SupplierId
 from contracts.wire.leaf import BillKind
-from ledger.queries.supplier_books import ReceiptSource, RunFileMissing, Turnover
+from ledger.queries.supplier_books import RunFileMissing
+from ledger.queries.supplier_views import ReceiptSource, Turnover
 from tests.ledger.indexed import Indexed
 from tests.ledger.town import Draft
 from tests.statement.conftest import HEAT, WATER, Month

@@ -16,7 +16,7 @@ from billing.paper.exchange import movements_of, register_rows, summary, write_c
 from billing.paper.reconcile import MatchedBy, reconcile
 from billing.paper.registers import read_register, shipped_profiles, write_register
 from contracts.wire.ids import SupplierId
-from ledger.queries.supplier_books import ReceiptSource, SupplierStatement
+from ledger.queries.supplier_views import ReceiptSource, SupplierStatement
 from scripts.town.payees import PAYEE
 from tests.statement.conftest import HEAT, WATER, Month
 

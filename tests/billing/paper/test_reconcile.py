@@ -11,7 +11,7 @@ from billing.paper.bank import BankEntry, BankStatement
 from billing.paper.exchange import Movement
 from billing.paper.reconcile import MatchedBy, Reconciliation, reconcile
 from contracts.wire.ids import Address, Hash
-from ledger.queries.supplier_books import ReceiptSource
+from ledger.queries.supplier_views import ReceiptSource
 
 AGENT, PAYER = Address(b"\x01" * 20), Address(b"\x02" * 20)
 NOON = int(datetime(2026, 2, 5, 12, tzinfo=UTC).timestamp())
