@@ -264,10 +264,11 @@ class Accounts:
             return {Service(row.service): SupplierId(row.supplier) for row in connection.execute(query)}
 
     def bindings(
-        self, start: int, end: int, houses: Collection[str] | None = None
+        self, start: int, end: int, only: Collection[str] | None = None, houses: Collection[str] | None = None
     ) -> tuple[dict[str, list[MeterBinding]], dict[str, list[MeterBinding]]]:
-        """Meters in place at some time from ``start`` until before ``end``: by account, and by house. ``houses`` are
-        those that matter, all where none are named; of others there may be more."""
+        """Meters in place at some time from ``start`` until before ``end``: by account, and by house. ``only`` and
+        ``houses`` are the accounts and the houses that matter, all where none are named; of others there may be
+        more."""
         by_account: defaultdict[str, list[MeterBinding]] = defaultdict(list)
         by_house: defaultdict[str, list[MeterBinding]] = defaultdict(list)
         query = (
@@ -275,9 +276,13 @@ class Accounts:
             .where(meters.c.since < end, or_(meters.c.until.is_(None), meters.c.until > start))
             .order_by(meters.c.since, meters.c.meter)
         )
-        if houses is not None and len(houses) <= _IN_LIST:
-            in_them = select(accounts.c.account).where(accounts.c.house.in_(houses))
-            query = query.where(or_(meters.c.account.in_(in_them), meters.c.house.in_(houses)))
+        here = [
+            column.in_(names) if len(names) <= _IN_LIST else column.is_not(None)
+            for column, names in ((meters.c.account, only), (meters.c.house, houses))
+            if names is not None
+        ]
+        if only is not None and houses is not None:
+            query = query.where(or_(*here))
         with self._engine.connect() as connection:
             rows = connection.execute(query).all()
         keys = self._keyring.secrets(KeyId(bytes(row.key_id)) for row in rows)

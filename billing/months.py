@@ -101,13 +101,14 @@ class Months:
         spans = {code: month_span(period, houses[code].zone) for code in used}
         start = min(span.start_ts for span in spans.values())
         end = max(span.end_ts for span in spans.values())
-        by_account, by_house = self._accounts.bindings(start, end, used)
+        _, by_house = self._accounts.bindings(start, end, (), used)
         whole = {code for code in used if code in by_house or houses[code].terms_on(spans[code].first) is not None}
         entries = {} if alone else self._houses.entries(used, period)
         whole = set() if alone else whole | set(entries)
         asked = {account.account for account in accounts}
         others = [a for a in self._accounts.accounts_of(whole) if a.account not in asked and a.is_open_in(period)]
         everyone = [*accounts, *others]
+        by_account, _ = self._accounts.bindings(start, end, {account.account for account in everyone}, ())
         wanted = [b for account in everyone for b in by_account.get(account.account, ())]
         wanted += [b for code in used for b in by_house.get(code, ())]
         readings = self._readings(wanted, (start, end), upto)
@@ -158,7 +159,7 @@ class Months:
         for meter, rows in self._register_rows(unopened, (start - LOOK_BACK_S, start - DAY_S), upto).items():
             counters[meter] = rows + counters.get(meter, [])
         profiles: defaultdict[MeterId, list[ProfileRow]] = defaultdict(list)
-        for row in self._ledger.profiles(by_interval, start, end, upto):
+        for row in self._ledger.profiles(by_interval, start, end, upto) if by_interval else ():
             profiles[row.meter].append(
                 ProfileRow(
                     row.meter, row.register, row.start, row.step_s, row.values, row.qualities, row.source_class,
