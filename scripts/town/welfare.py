@@ -60,8 +60,8 @@ def decide(stage: Stage, flats: list[Flat]) -> None:
 def grant(stage: Stage, period: Period) -> list[Item]:
     """Posts what the month's cases are due; all requests of the month, those of a play broken off before too."""
     bureau = bureau_of(stage)
-    now = stage.town.starts_at
-    day = datetime.fromtimestamp(now, UTC).date()
-    Posting(bureau, stage.inbox).post(period, now=now, on=day, act=f"benefits for {period}")
+    # What is granted lasts by the chain's clock; what is owed is as the town's months have it.
+    day = datetime.fromtimestamp(stage.town.starts_at, UTC).date()
+    Posting(bureau, stage.inbox).post(period, now=stage.opened_at, on=day, act=f"benefits for {period}")
     found = (stage.inbox.by_key(GrantsRequest.kind, batch) for batch in bureau.records.batches(period))
     return [item for item in found if item is not None]
