@@ -20,6 +20,7 @@ from scripts.cli import (
     checkpoint,
     debt,
     demo,
+    deploy,
     erase,
     event,
     fsck,
@@ -74,6 +75,8 @@ cli.command("erase")(erase.erase)
 cli.command("backup")(backup.backup)
 cli.command("restore")(backup.restore_backup)
 cli.add_typer(sender.group, name="sender")
+cli.command("health")(deploy.health)
+cli.add_typer(deploy.group, name="deploy")
 cli.command("capsule")(capsule.capsule)
 cli.command("verify")(capsule.verify)
 cli.add_typer(checkpoint.group, name="checkpoint")
