@@ -20,7 +20,7 @@ from billing.run import Runs
 from contracts.wire.ids import Period, SupplierId
 from scripts.cli.books import open_town
 from scripts.cli.console import out, show, show_json
-from scripts.cli.options import HomeOption, JsonOption
+from scripts.cli.options import HomeOption, JsonOption, day_of
 from scripts.cli.outlook import billing_of
 from scripts.home import DEFAULT_HOME
 
@@ -40,7 +40,7 @@ class Debts:
     def day(self, account: Account, text: str | None) -> date:
         """The day that is meant: the ledger's last by the house's clock, where none is named."""
         if text is not None:
-            return date.fromisoformat(text)
+            return day_of(text)
         head = self.ledger.head()
         return local_date(0 if head is None else head.timestamp, self.register.houses()[account.house].zone)
 
@@ -135,7 +135,7 @@ def charge(
 ) -> None:
     """Charges penalties on notes of their own, less what was charged for the same debts before."""
     only = None if accounts is None else tuple(accounts)
-    request = PenaltyRequest(SupplierId(supplier), Period.parse(month), date.fromisoformat(at), act, only)
+    request = PenaltyRequest(SupplierId(supplier), Period.parse(month), day_of(at), act, only)
     item = open_town(home).inbox.put(f"kopeck debt charge {supplier} {month} {at} {act}", request)
     out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")
 

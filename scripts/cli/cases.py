@@ -19,7 +19,7 @@ from contracts.wire.units import Money
 from scripts.cli.balance import AtOption, Debts
 from scripts.cli.books import open_town
 from scripts.cli.console import out, show
-from scripts.cli.options import HomeOption, JsonOption
+from scripts.cli.options import HomeOption, JsonOption, day_of
 from scripts.home import DEFAULT_HOME
 
 dispute = typer.Typer(help="Disputes of a bill's line.", no_args_is_help=True)
@@ -60,7 +60,7 @@ def open_dispute(
     """Disputes a line: it is set apart, its penalty clock stops, and the rest of the bill can be paid."""
     if service.upper() not in Service.__members__:
         raise NoService(service)
-    what = Period.parse(month), Service[service.upper()], date.fromisoformat(on)
+    what = Period.parse(month), Service[service.upper()], day_of(on)
     _ask(f"kopeck dispute {account} {month} {service} {act}", DisputeRequest(account, *what, ground, act), home)
 
 
@@ -73,7 +73,7 @@ def decide(
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Decides a dispute: upheld, the month is worked out again; rejected, the clock goes on."""
-    request = DisputeDecision(case, upheld, date.fromisoformat(on), act)
+    request = DisputeDecision(case, upheld, day_of(on), act)
     _ask(f"kopeck dispute decide {case} {act}", request, home)
 
 
@@ -97,14 +97,14 @@ def sign(
     """Keeps an agreement: debts of these months are paid by the schedule."""
     periods = tuple(Period.parse(month) for month in months)
     schedule = tuple(_instalment(text) for text in pay)
-    request = InstalmentRequest(account, date.fromisoformat(on), periods, schedule, act)
+    request = InstalmentRequest(account, day_of(on), periods, schedule, act)
     _ask(f"kopeck instalment {account} {act}", request, home)
 
 
 @instalment.command("end")
 def end(case: CaseArgument, on: DayOption, act: ActOption, home: HomeOption = DEFAULT_HOME) -> None:
     """Takes an agreement back before its end."""
-    _ask(f"kopeck instalment end {case} {act}", InstalmentEnd(case, date.fromisoformat(on), act), home)
+    _ask(f"kopeck instalment end {case} {act}", InstalmentEnd(case, day_of(on), act), home)
 
 
 @instalment.command("list")
@@ -132,7 +132,7 @@ def _instalment(text: str) -> Instalment:
     if not sign:
         raise BadInstalment(text)
     try:
-        return Instalment(date.fromisoformat(day), Money.parse(roubles).kopecks)
+        return Instalment(day_of(day), Money.parse(roubles).kopecks)
     except ValueError as error:
         raise BadInstalment(text) from error
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,6 +16,9 @@ from rich.table import Table
 
 out = Console()
 err = Console(stderr=True)
+SHORT, FOLDED = 22, 12
+"""Characters that a cell may have and still is never folded, and the least that one that is folded gets."""
+WIDEST = 10_000
 
 
 class Step:
@@ -92,10 +96,40 @@ def show(rows: Sequence[Mapping[str, object]], as_json: bool, title: str = "") -
         return
     table = Table(title=title or None)
     for column in rows[0]:
-        table.add_column(column.replace("_", " "), justify="right" if isinstance(rows[0][column], int) else "left")
+        table.add_column(column.replace("_", " "), justify=_side(rows, column))
+    _fill(table, rows, list(rows[0]))
+    if out.measure(table, options=out.options.update(width=WIDEST)).maximum <= out.width:
+        out.print(table)
+    else:
+        _show_narrow(rows, title)
+
+
+def _show_narrow(rows: Sequence[Mapping[str, object]], title: str) -> None:
+    """What is alike in all rows is said beneath the table, heads stand word under word, and short cells are whole."""
+    alike = {} if len(rows) == 1 else {c: rows[0][c] for c in rows[0] if all(row[c] == rows[0][c] for row in rows)}
+    kept = [column for column in rows[0] if column not in alike]
+    table, least = Table(title=title or None), 1
+    for column in kept:
+        words = column.split("_")
+        longest = max(len(text) for text in (*words, *(str(row[column]) for row in rows)))
+        table.add_column("\n".join(words), justify=_side(rows, column), no_wrap=longest <= SHORT)
+        least += 3 + (longest if longest <= SHORT else FOLDED)
+    _fill(table, rows, kept)
+    table.width = least if least > out.width else None
+    if kept:
+        out.print(table, crop=False)
+    if alike:
+        said = "; ".join(f"{column.replace('_', ' ')}: {value}" for column, value in alike.items())
+        out.print(f"in every row: {said}", markup=False, highlight=False)
+
+
+def _fill(table: Table, rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    out.print(table)
+        table.add_row(*(escape(str(row[column])) for column in columns))
+
+
+def _side(rows: Sequence[Mapping[str, object]], column: str) -> Literal["left", "right"]:
+    return "right" if isinstance(rows[0][column], int) else "left"
 
 
 def show_json(value: object) -> None:

@@ -27,7 +27,7 @@ from contracts.wire.canonical import content_hash
 from contracts.wire.ids import Service, SupplierId
 from contracts.wire.units import Money
 from scripts.cli.console import out, show, show_json
-from scripts.cli.options import HomeOption, JsonOption
+from scripts.cli.options import HomeOption, JsonOption, day_of
 from scripts.cli.outlook import billing_of
 from scripts.cli.people import read_person
 from scripts.home import DEFAULT_HOME
@@ -157,11 +157,12 @@ def claim(
     desk = desk_of(home)
     day = _day(desk, on)
     found = desk.claim(account, SupplierId(supplier), day)
-    folder.mkdir(parents=True, exist_ok=True)
     value = claim_json(found)
+    paper = pdf(claim_sheet(found, read_person(person)), _moment(day))  # before anything is written: all or nothing
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "claim.json").write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     (folder / "penalty.csv").write_text(penalty_csv(found), encoding="utf-8-sig", newline="")
-    (folder / "claim.pdf").write_bytes(pdf(claim_sheet(found, read_person(person)), _moment(day)))
+    (folder / "claim.pdf").write_bytes(paper)
     if filed:
         desk.file(found, filed)
     if as_json:
@@ -200,7 +201,7 @@ def desk_of(home: Path) -> WorkDesk:
 def _day(desk: WorkDesk, text: str | None) -> date:
     """The day that is meant: the ledger's last by the clock of the town's houses, where none is named."""
     if text is not None:
-        return date.fromisoformat(text)
+        return day_of(text)
     head = desk.ledger.head()
     now = int(datetime.now(UTC).timestamp()) if head is None else head.timestamp
     return max(local_date(now, house.zone) for house in desk.register.houses().values())

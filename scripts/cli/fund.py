@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +18,7 @@ from billing.run import Runs
 from contracts.wire.ids import Period
 from contracts.wire.units import Money
 from scripts.cli.console import out, show, show_json
-from scripts.cli.options import HomeOption, JsonOption
+from scripts.cli.options import HomeOption, JsonOption, day_of
 from scripts.cli.outlook import billing_of
 from scripts.cli.people import read_person
 from scripts.home import DEFAULT_HOME
@@ -101,7 +101,7 @@ def enter(
     """Enters a movement of a fund with its document; the same again changes nothing."""
     funds, _ = funds_of(home)
     sum_of = Money.parse(amount).kopecks
-    funds.enter(FundEntry(house, kind, date.fromisoformat(on), sum_of, document, what, contractor))
+    funds.enter(FundEntry(house, kind, day_of(on), sum_of, document, what, contractor))
     out.print(f"entered {amount} roubles of house {house} under {document}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from billing.store import database_url, open_database
 from contracts.wire.ids import Period, Service
 from scripts.cli.books import open_town
 from scripts.cli.console import out, show
-from scripts.cli.options import HomeOption, JsonOption
+from scripts.cli.options import HomeOption, JsonOption, day_of
 from scripts.home import DEFAULT_HOME
 
 group = typer.Typer(help="Houses: terms, entries, balances.", no_args_is_help=True)
@@ -69,7 +68,7 @@ def set_terms(
     register = Accounts(open_database(database_url(home)), town.keyring)
     if house not in register.houses():
         raise UnknownHouse(house)
-    first = date.fromisoformat(since)
+    first = day_of(since)
     register.set_terms(house, HouseTerms(first, management, common_area_dm2, act, uniform_heating, over_cap_to_owners))
     out.print(f"{house}: {management.value} from {first}")
 

@@ -33,6 +33,14 @@ group = typer.Typer(help="Forecasts of use and of bills.", no_args_is_help=True)
 HOUSEHOLDS = Path("../shared/data")
 
 
+class NotADocument(ValueError):
+    """A file holds no tariff document; names the file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is no tariff document; give one as a JSON object, like those in billing/data")
+        self.path = path
+
+
 def billing_of(home: Path) -> Billing:
     """Billing's books of the town in a home, as its queries take them. Raises NoTown."""
     town = open_town(home)
@@ -54,7 +62,7 @@ def show_outlook(
         show_json([_month(month) for month in ahead])
         return
     for month in ahead:
-        rows = [{"service": service.name.lower(), **_use(use)} for service, use in month.use.items()]
+        rows = [{"service": name, **use} for name, use in _uses(month).items()]
         show(rows, False, f"{month.period}: {Money(month.bill.point_kopecks)} roubles foreseen")
         out.print(
             f"bill {Money(month.bill.low_kopecks)} to {Money(month.bill.high_kopecks)}; "
@@ -84,8 +92,8 @@ def what_if(
     as_json: JsonOption = False,
 ) -> None:
     """Charges past months again with a proposed tariff: old and new sums by account and service. Stores nothing."""
-    value = json.loads(file.read_text(encoding="utf-8"))
-    found = WhatIfs(*billing_of(home)).compare(value, Period.parse(first), Period.parse(last))
+    proposed = _proposed(file)
+    found = WhatIfs(*billing_of(home)).compare(proposed, Period.parse(first), Period.parse(last))
     if as_json:
         show_json(_comparison(found))
         return
@@ -95,11 +103,21 @@ def what_if(
         out.print(f"not charged: {account}: {why}")
 
 
+def _proposed(file: Path) -> dict[str, object]:
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise NotADocument(file)
+    return value
+
+
 def _month(month: MonthAhead) -> dict[str, object]:
     bill = month.bill
     return {
         "period": str(month.period),
-        "use": {service.name.lower(): _use(use) for service, use in month.use.items()},
+        "use": _uses(month),
         "lines": [
             {"service": line.service.name.lower(), "method": line.method.value, "amount_kopecks": line.amount_kopecks}
             for line in bill.lines
@@ -111,8 +129,14 @@ def _month(month: MonthAhead) -> dict[str, object]:
     }
 
 
-def _use(use: Foreseen) -> dict[str, object]:
+def _uses(month: MonthAhead) -> dict[str, dict[str, object]]:
+    units = {line.service: line.unit for line in month.bill.lines}
+    return {service.name.lower(): _use(use, units.get(service, "")) for service, use in month.use.items()}
+
+
+def _use(use: Foreseen, unit: str) -> dict[str, object]:
     return {
+        "unit": unit,
         "quantity": sum(use.point.values()),
         "low": sum(use.low.values()),
         "high": sum(use.high.values()),

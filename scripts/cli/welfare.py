@@ -25,7 +25,7 @@ from contracts.client.files import FileStore
 from contracts.wire.ids import GrantBatchId, Period
 from scripts.cli.books import Books, open_town
 from scripts.cli.console import out, show, show_json
-from scripts.cli.options import HomeOption, JsonOption
+from scripts.cli.options import HomeOption, JsonOption, day_of
 from scripts.home import DEFAULT_HOME
 
 AccountArgument = Annotated[str, typer.Argument(help="The account.")]
@@ -61,7 +61,7 @@ class Desk:
 
     def day(self, given: str | None) -> date:
         """The day given, or the chain's own."""
-        return datetime.fromtimestamp(self.now, UTC).date() if given is None else date.fromisoformat(given)
+        return datetime.fromtimestamp(self.now, UTC).date() if given is None else day_of(given)
 
 
 def desk_of(home: Path) -> Desk:
@@ -231,7 +231,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Writes a month's subsidies and compensations as messages for ГИС ЖКХ (msp)."""
-    shelves, period, day = desk_of(home).bureau.records.shelves(), Period.parse(month), date.fromisoformat(paid_on)
+    shelves, period, day = desk_of(home).bureau.records.shelves(), Period.parse(month), day_of(paid_on)
     people = {account: _recipient(value) for account, value in _read(recipients).items()}
     folder.mkdir(parents=True, exist_ok=True)
     rows = []

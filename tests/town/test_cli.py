@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from scripts.bench import Result
 from scripts.chain import last_moment
+from scripts.cli import debt, outlook
 from scripts.cli.console import Steps, show
+from scripts.cli.options import NotADay, day_of
+from scripts.cli.people import BadPerson
 from scripts.home import Home, HomeInUse
 from scripts.town.plan import plan_town
 from scripts.town.residents import logins_of
@@ -66,6 +71,39 @@ def test_every_group_has_help() -> None:
 def test_a_listing_as_json_is_json_alone(capsys: pytest.CaptureFixture[str]) -> None:
     show([{"line": 1, "amount_kopecks": 250}], True, "never shown")
     assert json.loads(capsys.readouterr().out) == [{"line": 1, "amount_kopecks": 250}]
+
+
+def test_a_wide_table_cuts_no_number_and_says_what_is_alike_once(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"column_{place}_kopecks" for place in range(12)]
+    rows = [{"account": f"account-{row}", **dict.fromkeys(names, 1000000 + row), "netted": 0} for row in (1, 2)]
+    show(rows, False, "wide")
+    told = capsys.readouterr().out
+    assert told.count("1000001") == told.count("1000002") == len(names)
+    assert "in every row: netted: 0" in told
+    assert "…" not in told
+
+
+def test_a_day_that_is_none_is_named() -> None:
+    assert day_of("2026-03-15") == date(2026, 3, 15)
+    with pytest.raises(NotADay, match=r"'15\.03\.2026'; give it as YYYY-MM-DD"):
+        day_of("15.03.2026")
+
+
+def test_what_if_takes_one_document(tmp_path: Path) -> None:
+    for wrong in ("name;kind", "[]"):
+        (tmp_path / "proposed").write_text(wrong, encoding="utf-8")
+        with pytest.raises(outlook.NotADocument, match="proposed is no tariff document; give one"):
+            outlook.what_if(tmp_path / "proposed", "2026-01", "2026-02", tmp_path)
+
+
+def test_a_claim_whose_paper_can_not_be_made_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = SimpleNamespace(claim=lambda *_: object())
+    monkeypatch.setattr(debt, "desk_of", lambda _home: desk)
+    monkeypatch.setattr(debt, "claim_json", lambda _claim: {})
+    (tmp_path / "person.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(BadPerson):
+        debt.claim("1", 1, tmp_path / "person.json", tmp_path / "pack", on="2026-06-20", home=tmp_path)
+    assert not (tmp_path / "pack").exists()
 
 
 def test_steps_are_timed_and_stay_off_the_output(capsys: pytest.CaptureFixture[str]) -> None:
