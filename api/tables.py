@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 from contracts.client.schema import Schema
 
@@ -98,6 +98,35 @@ sessions = Table(
     Column("id", String(32), primary_key=True),
     Column("person", ForeignKey("api_persons.id"), nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+)
+
+# Where a supplier wants to be told of its receipts. The secret signs, so it is kept as it is: who may read this file
+# could write to the supplier in our name, and to nobody else. Up to ``told_to`` every final block is in the queue.
+webhooks = Table(
+    "api_webhooks",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("supplier", Integer, nullable=False),
+    Column("url", String(500), nullable=False),
+    Column("secret", String(80), nullable=False),
+    Column("told_to", BigInteger, nullable=False),
+    Column("ended", String(200)),
+    Index("api_webhooks_supplier", "supplier"),
+)
+
+# What is to be told and what became of it: one row a transaction and webhook.
+webhook_messages = Table(
+    "api_webhook_messages",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("webhook", ForeignKey("api_webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", BigInteger),
+    Column("delivered_at", BigInteger),
+    Column("answer", String(200), nullable=False),
+    Index("api_webhook_messages_due", "due_at"),
+    Index("api_webhook_messages_webhook", "webhook"),
 )
 
 login_attempts = Table(

@@ -37,8 +37,8 @@ from ledger.queries import money as _money
 from ledger.queries import registry as _registry
 from ledger.queries.bulk import BulkReadings
 from ledger.queries.readings import Billable, chain_heads, check_decided
-from ledger.queries.supplier_books import read_supplier_lines, read_supplier_statement
-from ledger.queries.supplier_views import SupplierStatement
+from ledger.queries.supplier_books import read_receipts_between, read_supplier_lines, read_supplier_statement
+from ledger.queries.supplier_views import SupplierReceipt, SupplierStatement
 from ledger.queries.views import (
     BatchOutcome,
     BillView,
@@ -354,6 +354,11 @@ class Ledger:
                 raise NothingFinal
             final = position.finalized_number, position.finalized_hash
             return read_supplier_statement(connection, final, supplier, first_ts, last_ts)
+
+    def receipts_between(self, supplier: SupplierId, after: int, height: int) -> list[SupplierReceipt]:
+        """A supplier's receipts in the blocks above ``after`` up to ``height``, none above what is final."""
+        with self._read() as (connection, final):
+            return read_receipts_between(connection, supplier, after, min(height, final))
 
     def supplier_lines(self, run: RunId, supplier: SupplierId) -> list[bytes]:
         """Blobs of a supplier's own lines of a run, as its tree holds them."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, case, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, case, func, literal, select, union_all
 from sqlalchemy.sql.selectable import CompoundSelect, Subquery
 
 from contracts.wire.ids import Address, BillKey, BillState, Hash, Period, RunId, SupplierId
@@ -62,7 +62,8 @@ def read_supplier_statement(
     charged = _runs(connection, height, supplier, last)
     _check_files(connection, charged)
     replaced = _replaced(connection, height, supplier, last)
-    found = _receipts(connection, height, supplier, first, last)
+    at = event_blocks.c.timestamp
+    found = _receipts(connection, height, supplier, at >= first, at <= last)
     now_runs = tuple(run for run in charged if run.timestamp >= first)
     now_replaced = tuple(line for line in replaced if line.timestamp >= first)
     before = turnover_of(
@@ -184,14 +185,21 @@ def _payouts(connection: Connection, height: int, supplier: SupplierId) -> tuple
     return tuple(Payout(Address(row.wallet), row.block_number, row.log_index) for row in rows)
 
 
+def read_receipts_between(
+    connection: Connection, supplier: SupplierId, after: int, height: int
+) -> list[SupplierReceipt]:
+    """Receipts in the blocks above ``after`` up to ``height``, in chain order."""
+    return _receipts(connection, height, supplier, event_blocks.c.block_number > after)
+
+
 def _receipts(
-    connection: Connection, height: int, supplier: SupplierId, first: int, last: int
+    connection: Connection, height: int, supplier: SupplierId, *where: ColumnElement[bool]
 ) -> list[SupplierReceipt]:
     moved, k = _moved(supplier), event_blocks.c
     query = (
         select(moved, k.timestamp, k.hash)
         .join(event_blocks, k.block_number == moved.c.block_number)
-        .where(moved.c.block_number <= height, k.timestamp >= first, k.timestamp <= last)
+        .where(moved.c.block_number <= height, *where)
         .order_by(moved.c.block_number, moved.c.log_index, moved.c.line)
     )
     return [

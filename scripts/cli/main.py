@@ -37,6 +37,7 @@ from scripts.cli import (
     subsidy,
     tariff,
     up,
+    webhook,
     witness,
 )
 from scripts.cli.console import fail
@@ -68,6 +69,7 @@ cli.add_typer(debt.group, name="debt")
 cli.add_typer(cases.dispute, name="dispute")
 cli.add_typer(cases.instalment, name="instalment")
 cli.add_typer(statement.group, name="statement")
+cli.add_typer(webhook.group, name="webhook")
 cli.command("fsck")(fsck.fsck)
 cli.command("audit")(audit.audit)
 cli.add_typer(audit.group, name="bundle")
