@@ -25,6 +25,7 @@ from scripts.cli import (
     event,
     fsck,
     fund,
+    halt,
     house,
     network,
     observer,
@@ -78,6 +79,7 @@ cli.command("backup")(backup.backup)
 cli.command("restore")(backup.restore_backup)
 cli.add_typer(sender.group, name="sender")
 cli.command("health")(deploy.health)
+cli.add_typer(halt.group, name="halt")
 cli.add_typer(deploy.group, name="deploy")
 cli.command("capsule")(capsule.capsule)
 cli.command("verify")(capsule.verify)
