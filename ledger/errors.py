@@ -19,12 +19,12 @@ class FinalityCrossed(LedgerFault):
 
     height: int
     ledger_hash: Hash
-    chain_hash: Hash | None
+    chain_hash: Hash
 
     def __str__(self) -> str:
-        chain = f"0x{self.chain_hash.hex()}" if self.chain_hash else "no block"
         return (
-            f"block {self.height} is final in the ledger as 0x{self.ledger_hash.hex()}, and the node has {chain}: "
+            f"block {self.height} is final in the ledger as 0x{self.ledger_hash.hex()}, and the node has "
+            f"0x{self.chain_hash.hex()}: "
             f"connect to the right chain, or, if this chain is the right one, {REBUILD}"
         )
 

@@ -44,7 +44,7 @@ class Chain(Protocol):
     def finalized(self) -> Block: ...
     def block(self, number: int) -> Block | None: ...
     def blocks(self, first: int, last: int) -> list[Block]: ...
-    def events(self, first: int, last: int) -> list[Event]: ...
+    def events(self, first: int, last: int, tip: Hash | None = None) -> list[Event]: ...
     def events_of_each(self, block_hashes: Sequence[Hash]) -> list[list[Event]]: ...
 
 
@@ -91,7 +91,7 @@ class Follower:
             self._finalise(position, finalized)
             return Step(position.number, head.number)
         if position.number < finalized.number:
-            return self._read_finalised(position, min(finalized.number, position.number + BULK_BLOCKS), head)
+            return self._read_finalised(position, finalized, head)
         return self._read_unfinalised(position, finalized, head)
 
     def catch_up(self) -> int:
@@ -113,18 +113,21 @@ class Follower:
 
     def _common_ancestor(self, position: Position, links: Sequence[Link], head: Block) -> Link | None:
         """The highest block of ours that the chain still has; None where that is our tip (or our tip is ahead of a
-        node that is merely behind). Raises FinalityCrossed."""
+        node that is merely behind). Raises FinalityCrossed, ChainMoved."""
         if head.hash == position.hash:
             return None
         for link in reversed(links):
             if link.number > head.number:
                 continue
             there = self._chain.block(link.number)
-            if there is not None and there.hash == link.hash:
+            if there is None:
+                # Below the head that was shown, and gone: another node answered, or the chain moved meanwhile.
+                raise ChainMoved(link.number)
+            if there.hash == link.hash:
                 is_tip = link.number == min(position.number, head.number)
                 return None if is_tip else link
             if link.number <= position.finalized_number:
-                raise FinalityCrossed(link.number, link.hash, there.hash if there else None)
+                raise FinalityCrossed(link.number, link.hash, there.hash)
         raise AssertionError("the list of unfinalised blocks does not reach down to the finalised one")
 
     def _roll_back(self, position: Position, ancestor: Link, head: Block) -> Step:
@@ -138,11 +141,15 @@ class Follower:
         log.warning("rolled back", from_block=position.number, to_block=ancestor.number)
         return Step(ancestor.number, head.number, rolled_back_to=ancestor.number)
 
-    def _read_finalised(self, position: Position, last: int, head: Block) -> Step:
+    def _read_finalised(self, position: Position, finalized: Block, head: Block) -> Step:
         """Reads blocks that can't leave, by range."""
+        last = min(finalized.number, position.number + BULK_BLOCKS)
         blocks = self._chained(position, last)
         tip = blocks[-1]
-        events = self._chain.events(position.number + 1, last)
+        if last == finalized.number and tip.hash != finalized.hash:
+            # Of a node that stayed behind on a branch: the block of that height there is not the one that is final.
+            raise ChainMoved(last)
+        events = self._chain.events(position.number + 1, last, tip.hash)
         with self._engine.begin() as connection:
             insert_rows(connection, _facts(connection, events, blocks))
             write_links(connection, [_link(tip)], tip.number)

@@ -8,12 +8,23 @@ from typing import Any
 
 from contracts.client import abi
 from contracts.client.deployments import Deployment
-from contracts.client.rpc import Rpc, RpcError, WrongAnswer
+from contracts.client.rpc import NodeError, Rpc, RpcError, WrongAnswer
 from contracts.wire.errors import decode_revert
 from contracts.wire.events import Event, decode_log
 from contracts.wire.ids import Address, Hash
 
 _BLOCKS_AT_ONCE = 2000
+_HASHES_AT_ONCE = 400
+"""Fewer than the client puts into one request, which one node answers."""
+
+
+class NotTheSameChain(NodeError):
+    """Logs were asked of a node that does not have their blocks: it is behind, or on a branch that was left. Some
+    nodes then give no logs and no error, and a load balancer may lead each request to another node."""
+
+    def __init__(self, url: str, last: str) -> None:
+        super().__init__(f"the node at {url} gave logs and does not have their last block {last}: asking again")
+        self.last = last
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,35 +85,51 @@ class Reader:
 
     # --- logs ---
 
-    def events(self, first: int, last: int) -> list[Event]:
+    def events(self, first: int, last: int, tip: Hash | None = None) -> list[Event]:
         """Events of all our contracts in the blocks from ``first`` to ``last``, both included, in chain order.
 
-        A range that the node finds too large is asked for in halves. Raises NodeError, LogError.
+        With the hash of the block ``last`` as ``tip`` they are of that branch and of a node that has it whole. A range
+        that the node finds too large is asked for in halves. Raises NodeError, NotTheSameChain, LogError.
         """
         out: list[Event] = []
         for start in range(first, last + 1, _BLOCKS_AT_ONCE):
-            out.extend(self._decode(self._logs(start, min(start + _BLOCKS_AT_ONCE - 1, last))))
+            out.extend(self._decode(self._logs(start, min(start + _BLOCKS_AT_ONCE - 1, last), tip)))
         return out
 
     def events_of(self, block_hash: Hash) -> list[Event]:
         """Events in one block, named by its hash, so that no reorganisation can slip in another."""
-        query = {"blockHash": "0x" + block_hash.hex(), "address": self._addresses}
-        return self._decode(self.rpc.call("eth_getLogs", query))
+        return self.events_of_each([block_hash])[0]
 
     def events_of_each(self, block_hashes: Sequence[Hash]) -> list[list[Event]]:
-        """The same for several blocks, in one batch."""
-        queries = [{"blockHash": "0x" + name.hex(), "address": self._addresses} for name in block_hashes]
-        return [self._decode(raws) for raws in self.rpc.batch([("eth_getLogs", [query]) for query in queries])]
+        """The same for several blocks, each the child of the one before. Raises as ``events`` does."""
+        out: list[list[Event]] = []
+        for start in range(0, len(block_hashes), _HASHES_AT_ONCE):
+            names = ["0x" + name.hex() for name in block_hashes[start : start + _HASHES_AT_ONCE]]
+            queries = [("eth_getLogs", [{"blockHash": name, "address": self._addresses}]) for name in names]
+            # In one request with the logs, so that the same node answers: who has the last has those before it.
+            *found, tip = self.rpc.batch([*queries, ("eth_getBlockByHash", [names[-1], False])])
+            if tip is None:
+                raise NotTheSameChain(self.rpc.url, names[-1])
+            out += [self._decode(raws) for raws in found]
+        return out
 
-    def _logs(self, first: int, last: int) -> list[Mapping[str, Any]]:
+    def _logs(self, first: int, last: int, tip: Hash | None) -> list[Mapping[str, Any]]:
         query = {"fromBlock": hex(first), "toBlock": hex(last), "address": self._addresses}
-        try:
-            return list(self.rpc.call("eth_getLogs", query))
-        except RpcError:
-            if first == last:
-                raise
-            middle = (first + last) // 2
-            return self._logs(first, middle) + self._logs(middle + 1, last)
+        asked: list[tuple[str, Sequence[object]]] = [("eth_getLogs", [query])]
+        if tip is not None:
+            asked.append(("eth_getBlockByHash", ["0x" + tip.hex(), False]))
+        found, *block = self.rpc.batch_each(asked)
+        for error in block:
+            if isinstance(error, RpcError):
+                raise error
+        if block == [None]:
+            raise NotTheSameChain(self.rpc.url, "0x" + (tip or b"").hex())
+        if not isinstance(found, RpcError):
+            return list(found)
+        if first == last:
+            raise found
+        middle = (first + last) // 2
+        return self._logs(first, middle, tip) + self._logs(middle + 1, last, tip)
 
     def _decode(self, raws: Sequence[Mapping[str, Any]]) -> list[Event]:
         out = []

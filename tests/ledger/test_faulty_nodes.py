@@ -63,9 +63,9 @@ class FaultyNode:
         self._stumble()
         return self._reader.blocks(first, last)
 
-    def events(self, first: int, last: int) -> list[Event]:
+    def events(self, first: int, last: int, tip: Hash | None = None) -> list[Event]:
         self._stumble()
-        return self._reader.events(first, last)
+        return self._reader.events(first, last, tip)
 
     def events_of_each(self, block_hashes: Sequence[Hash]) -> list[list[Event]]:
         self._stumble()
