@@ -15,6 +15,7 @@ BENCHES: Mapping[str, str] = {
     "gas": "scripts.bench.gas:measure",
     "flow": "scripts.bench.flow:measure",
     "billing": "scripts.bench.billing:measure",
+    "network": "scripts.bench.network:measure",
 }
 """What the ids begin with, to ``module:function``, in the order they run."""
 
