@@ -107,6 +107,7 @@ class Town:
     counts: dict[str, int] = field(default_factory=dict)
     _meters: int = 0
     _is_calm: bool = False
+    _history: dict[Period, list[Leaf]] = field(default_factory=dict)
     _without_zones: set[str] = field(default_factory=set)
 
     def fill(self, accounts: int) -> None:
@@ -114,6 +115,10 @@ class Town:
         self.books.publish(documents())
         for number in range(-(-accounts // FLATS)):
             self._house(number, min(FLATS, accounts - FLATS * number))
+        runs = Runs(self.books.engine, self.books.keyring)
+        for period, leaves in self._history.items():
+            basis = Basis(period, "regular", None, 1, ())
+            runs.write(basis, sorted(leaves, key=lambda leaf: leaf.commit), RunStage.ACTIVE)
 
     def note(self, what: str) -> None:
         """Counts something that the town has."""
@@ -328,13 +333,12 @@ class Town:
 
     def _leave_history(self, flats: Sequence[FlatEntry], services: Sequence[Service]) -> None:
         """What runs of the four months before would have kept: nothing for some accounts."""
-        drawn, books = self.drawn, self.books
-        runs = Runs(books.engine, books.keyring)
-        keys = books.keyring.secrets(flat.key_id for flat in flats)
+        drawn = self.drawn
+        keys = self.books.keyring.secrets(flat.key_id for flat in flats)
         period = MARCH
         for back in range(1, 5):
             period = period.previous()
-            leaves = []
+            leaves = self._history.setdefault(period, [])
             for flat in flats:
                 secret = keys[flat.key_id]
                 if secret is None or int(flat.account) % 7 == 0 or (back == 1 and drawn.random() < 0.02):
@@ -343,9 +347,6 @@ class Town:
                 blob = commit + bytes((0, 1)) + (1).to_bytes(2, "big") + (100).to_bytes(6, "big")
                 usage = dump({str(int(s)): self._past(s, flat, back) for s in services}).encode()
                 leaves.append(Leaf(commit, flat.account, 0, blob, flat.key_id, secret, b"", usage))
-            if leaves:
-                basis = Basis(period, "regular", None, 1, ())
-                runs.write(basis, sorted(leaves, key=lambda leaf: leaf.commit), RunStage.ACTIVE)
 
     def _past(self, service: Service, flat: FlatEntry, back: int) -> list[object]:
         drawn = self.drawn
