@@ -222,7 +222,7 @@ class LedgerBooks:
         found = next((s for s in self._ledger.suppliers() if s.supplier == supplier), None)
         if found is None:
             return None
-        zone_name = self._zone_of_supplier(supplier)
+        zone_name = self.zone_of_supplier(supplier)
         zone = ZoneInfo(zone_name)
         today = moment(self.now()).astimezone(zone)
         month = period or Period(today.year, today.month)
@@ -243,7 +243,7 @@ class LedgerBooks:
             charged=self._charged(supplier),
         )
 
-    def _zone_of_supplier(self, supplier: SupplierId) -> str:
+    def zone_of_supplier(self, supplier: SupplierId) -> str:
         """Zone of a house that the supplier bills: of the first bill of its latest run."""
         runs = [run for run in self._ledger.runs() if any(t.supplier == supplier for t in run.suppliers)]
         account = self._register.account_of(BillKey(runs[-1].run, 0)) if runs else None

@@ -13,6 +13,7 @@ from api.papers import Documents
 from api.people import People
 from api.requests import Requests
 from api.sessions import Sessions
+from api.supplier_desk import SupplierDesk
 from api.throttle import Throttle
 from contracts.wire.ids import BillKey, Hash, Period, SupplierId
 
@@ -56,6 +57,10 @@ class Books(Protocol):
         """A supplier's month; by default the one the chain is in."""
         ...
 
+    def zone_of_supplier(self, supplier: SupplierId) -> str:
+        """Name of the zone of the houses that a supplier bills."""
+        ...
+
     def supplier_of_lines(self, root: Hash) -> SupplierId | None:
         """Whose lines the file of this root holds."""
         ...
@@ -75,6 +80,7 @@ class Context:
     books: Books
     balances: Balances
     documents: Documents
+    supplier_desk: SupplierDesk
     requests: Requests
     network: Network
     files: Path

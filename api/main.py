@@ -26,7 +26,9 @@ from api.problems import NotReady
 from api.requests import Requests
 from api.sessions import Sessions, secret_file
 from api.store import database_url, open_database
+from api.supplier_desk import SupplierDesk
 from api.throttle import Throttle
+from api.webhooks import Webhooks
 from billing.paper.desk import Papers
 from billing.read import BillingRead, inbox_of
 from ledger.queries import Ledger
@@ -41,13 +43,16 @@ def open_context(home: Path, secret: str) -> Context:
     people = People(engine)
     ledger = Ledger.open(home)
     register = BillingRead.open(home)
+    books = LedgerBooks(ledger, register, people, network)
+    payees = Payees(engine)
     return Context(
         people=people,
         sessions=Sessions(engine, secret),
         throttle=Throttle(engine),
-        books=LedgerBooks(ledger, register, people, network),
+        books=books,
         balances=Balances(ledger, register, people),
-        documents=Documents(Papers.open(home, ledger), people, Payees(engine)),
+        documents=Documents(Papers.open(home, ledger), people, payees),
+        supplier_desk=SupplierDesk(ledger, books, payees, Webhooks(engine)),
         requests=Requests(inbox_of(home)),
         network=network,
         files=home / "billing" / "files",

@@ -23,7 +23,9 @@ from api.people import Contact, People, Role
 from api.requests import Requests
 from api.sessions import Sessions
 from api.store import open_database
+from api.supplier_desk import SupplierDesk
 from api.throttle import Throttle
+from api.webhooks import Webhooks
 from billing.debt.balance import Age, LineDebt, Move, Turnover, ageing
 from billing.debt.books import AccountBook, Overdue
 from billing.debt.penalty import Paid, Scale, penalty_table
@@ -52,6 +54,8 @@ from contracts.wire.structs import SupplierTotal
 from contracts.wire.typed_data import rouble_domain
 from ledger.models import EntryKind
 from ledger.queries import Ledger
+from ledger.queries.supplier_views import Payout, ReceiptSource, SupplierReceipt, SupplierStatement
+from ledger.queries.supplier_views import Turnover as SupplierTurnover
 from ledger.queries.views import (
     BillView,
     GrantBatchView,
@@ -239,6 +243,21 @@ class TownLedger:
         )
         return [row] if first_ts <= row.timestamp <= last_ts else []
 
+    def supplier_statement(self, supplier: SupplierId, first_ts: int, last_ts: int) -> SupplierStatement:
+        place = NOW - 600, 1204, hash_of(0x11), 3, hash_of(0xD1)
+        row = SupplierReceipt(ReceiptSource.AGENT, *place, PAID, 0, AGENT, 5_000)
+        rows = (row,) if first_ts <= row.timestamp <= last_ts else ()
+        before = SupplierTurnover(charged=5_000, agent=0 if rows else 5_000 * (last_ts > row.timestamp))
+        turned = SupplierTurnover(agent=sum(row.amount_kopecks for row in rows))
+        payout = Payout(WALLETS[int(supplier)], 1, 0)
+        return SupplierStatement(
+            supplier, first_ts, last_ts, 1204, hash_of(0x12), (payout,), before, turned, (), (), rows
+        )
+
+    def receipts_between(self, supplier: SupplierId, after: int, height: int) -> list[SupplierReceipt]:
+        rows = self.supplier_statement(supplier, 0, NOW).receipts
+        return [row for row in rows if after < row.block_number <= height]
+
     def balance(self, _wallet: Address) -> int:
         return 777_700
 
@@ -378,13 +397,15 @@ def make_town(folder: Path) -> Town:
     payees.set_payee(PAYEE, REQUISITES)
     desk = Papers(cast(Ledger, ledger), prints, prints, lambda: read_directory(directory))
     network = Network(CHAIN_ID, ROUBLE, SETTLEMENT, CHARGE_BOOK)
+    books = LedgerBooks(cast(Ledger, ledger), register, people, network)
     context = Context(
         people=people,
         sessions=Sessions(engine, "a secret of the tests"),
         throttle=Throttle(engine),
-        books=LedgerBooks(cast(Ledger, ledger), register, people, network),
+        books=books,
         balances=Balances(cast(Ledger, ledger), register, people),
         documents=Documents(desk, people, payees),
+        supplier_desk=SupplierDesk(cast(Ledger, ledger), books, payees, Webhooks(engine)),
         requests=Requests(inbox),
         network=network,
         files=folder / "files",
