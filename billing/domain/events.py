@@ -7,7 +7,7 @@ happened; what follows from it is for the rules, which read their numbers from d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from typing import Any, get_type_hints
 
@@ -192,14 +192,20 @@ def parse_event(value: Mapping[str, Any]) -> Event:
     unknown = sorted(set(given) - set(hints))
     if unknown:
         raise EventError(name, f"unknown fields {', '.join(unknown)}; it has {', '.join(hints)}")
+    missing = [f.name for f in fields(kind) if f.default is MISSING and f.name not in given]
+    if missing:
+        raise EventError(name, f"missing fields {', '.join(missing)}; it has {', '.join(hints)}")
+    arguments: dict[str, Any] = {}
+    for key, text in given.items():
+        try:
+            arguments[key] = _field(hints[key], text)
+        except (TypeError, KeyError, ValueError) as error:
+            raise EventError(name, f"the field {key}: {error}") from error
     try:
-        arguments: dict[str, Any] = {key: _field(hints[key], text) for key, text in given.items()}
         return kind(**arguments)
-    except (TypeError, KeyError) as error:
-        raise EventError(name, f"a field is missing or wrong: {error}") from error
-    except ValueError as error:
-        if isinstance(error, EventError):
-            raise
+    except EventError:
+        raise
+    except (TypeError, ValueError) as error:
         raise EventError(name, str(error)) from error
 
 

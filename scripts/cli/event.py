@@ -61,6 +61,8 @@ def withdraw(account: AccountArgument, name: NameArgument, act: ActOption, home:
 @group.command("list")
 def list_events(account: AccountArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Lists an account's events, those withdrawn among them."""
+    if BillingRead.open(home).zone_of(account) is None:
+        raise UnknownEvent(account)
     rows = [
         {"name": entry.name, "withdrawn": entry.withdrawn, **event_value(entry.event)}
         for entry in _book(home).entries(account)

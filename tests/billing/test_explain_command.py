@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from billing.events import UnknownEvent
 from billing.requests import CorrectionRequest, RunRequest
 from contracts.wire.ids import Period
 from scripts.cli import bill, event
@@ -69,6 +70,8 @@ def test_an_event_by_command_changes_the_bill_by_a_correction(town: Stage) -> No
              "end=2026-01-11T06:00", "--act", "act 31")  # fmt: skip
     assert "entered" in run(town, event.group, *words)
     assert "stood there already" in run(town, event.group, *words)
+    with pytest.raises(UnknownEvent, match="no account 'nobody'"):
+        run(town, event.group, "list", "nobody")
     (row,) = json.loads(run(town, event.group, "list", "1", "--json"))
     # Six in the morning in Krasnoyarsk is 23 hours UTC of the day before.
     assert (row["kind"], row["start"], row["end"] - row["start"]) == ("interruption", 1_767_999_600, 86_400)
