@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from scripts.network.members import OBSERVER, VALIDATORS
+from contracts.client.rpc import Rpc
+from scripts.chain import chain_answers
+from scripts.network.build import engine
+from scripts.network.daemons import Daemons
+from scripts.network.genesis import CHAIN_ID
+from scripts.network.members import OBSERVER, VALIDATORS, allowlist
+from scripts.network.node import Node
+from scripts.processes import free_port
 from tests.network.consortium import Consortium, consortium
 
 pytestmark = pytest.mark.slow
@@ -107,3 +114,20 @@ def test_all_killed_at_once_come_back_with_all_that_was_final(town: Consortium) 
     town.network.up()
     assert town.network.head(FIRST) >= stood_at
     assert town.balance(FIRST) == known
+
+
+def test_a_stranger_with_the_right_first_block_is_let_in_by_nobody(town: Consortium, tmp_path: Path) -> None:
+    program = engine()
+    home, members = town.home, town.network.members
+    node = Node("stranger", tmp_path / "stranger", f"127.0.0.1:{free_port()}", free_port(), CHAIN_ID)
+    peers = allowlist(home, members)
+    node.prepare(program, town.network.folder / "genesis.json", b"\x29" * 32, peers, peers)
+    daemons = Daemons(tmp_path)
+    daemons.start(node.spec(program))
+    try:
+        rpc = Rpc(node.url)
+        town.network.until(lambda: chain_answers(node.url), "the stranger answers", 30)
+        time.sleep(8)  # the members are in each other's company within three
+        assert (rpc.call("net_peerCount"), rpc.call("eth_blockNumber")) == ("0x0", "0x0")
+    finally:
+        daemons.stop("stranger")
