@@ -5,13 +5,14 @@ INSTALL := scripts/install.sh
 PYTEST := .venv/bin/python -m pytest
 SLOW := slow
 
-.PHONY: help run install install-dev test check bench clean generated
+.PHONY: help run install install-dev test check check-network bench clean generated
 
 help:
 	@echo 'make run      install, start the chain, fill the demo town, serve 127.0.0.1:8000'
 	@echo 'make install  only the installation'
 	@echo 'make test     every test that can run here, in under ten minutes'
 	@echo 'make check    format, lint, types, layering, contract analysis, long fuzz, slow tests'
+	@echo 'make check-network  builds the consortium node once (Go, cc) and breaks a network of five'
 	@echo 'make bench    the benchmarks; writes var/bench.json'
 	@echo 'make clean    forget the town (var/) and what was built'
 
@@ -40,6 +41,10 @@ test: install-dev
 
 check: install-dev .venv-analysis/.stamp
 	@scripts/check.sh
+
+check-network: install-dev
+	@.venv/bin/kopeck network build
+	@$(PYTEST) -m network -rs
 
 bench: install-dev
 	@node_modules/.bin/forge build --quiet # the contracts that the gas bench stands beside

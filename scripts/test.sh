@@ -14,7 +14,7 @@ step 'Foundry: unit, fuzz and invariant tests of the contracts' node_modules/.bi
 step 'Node: the golden vectors in JavaScript' node --test tests/vectors/
 step 'ape: compile, deploy and test the contracts from Python' scripts/ape.sh test tests/ape
 # -rs prints every skipped test with its reason.
-step 'pytest' .venv/bin/python -m pytest -m 'not slow' -n 2 --dist loadfile --max-worker-restart=0 -rs "$@"
+step 'pytest' .venv/bin/python -m pytest -m 'not slow and not network' -n 2 --dist loadfile --max-worker-restart=0 -rs "$@"
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf '\nFAILED: %s\n' "${failed[*]}" >&2

@@ -18,7 +18,7 @@ from scripts.network.node import Node
 from scripts.processes import free_port
 from tests.network.consortium import Consortium, consortium
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.network
 
 FIRST, SECOND, THIRD, FOURTH = VALIDATORS
 

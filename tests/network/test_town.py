@@ -31,7 +31,7 @@ from scripts.town.stage import Stage
 from tests.town.played import ACCOUNTS, SEED, money
 from tests.town.played import play as play_on_anvil
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.network
 
 TOWN = plan_town(ACCOUNTS, Period(2026, 1), 2, SEED)
 VICTIM = VALIDATORS[3]
