@@ -17,6 +17,14 @@ Filler = Callable[[Field], Sequence[object]]
 _DIGITS = 36
 
 
+_LIKE_A_MARK = re.compile(rb'("mark[0-9a-f]{32}"|mark[0-9a-f]{32}|[0-9]{37,40}|[0-9a-f]{32,64})')
+"""What a mark looks like; hashes do too, and stay as they are."""
+
+
+def _unquoted(piece: bytes) -> tuple[bytes, ...]:
+    return (b'"', piece[1:-1], b'"') if piece.startswith(b'"') else (piece,)
+
+
 class MarkMissing(LookupError):
     """A mark that should show in a text does not: what is written there is not the field's value."""
 
@@ -61,19 +69,14 @@ class Marks:
 
     def template(self, text: bytes, *, is_whole: bool = True) -> Template:
         """The text with its marks made fields. Raises MarkMissing where a ``whole`` text does not hold all of them."""
-        longest_first = sorted(self._fields, key=len, reverse=True)
-        if not longest_first:
-            return Template(text.replace(b"%", b"%%"), ())
-        pieces = re.split(b"(" + b"|".join(map(re.escape, longest_first)) + b")", text)
         fields: list[Field] = []
         out: list[bytes] = []
-        for place, piece in enumerate(pieces):
-            if place % 2:
-                field, form = self._fields[piece]
-                fields.append(field)
+        for place, piece in enumerate(_LIKE_A_MARK.split(text)):
+            for part in (piece,) if place % 2 == 0 or piece in self._fields else _unquoted(piece):
+                field, form = self._fields.get(part, (None, part.replace(b"%", b"%%")))
                 out.append(form)
-            else:
-                out.append(piece.replace(b"%", b"%%"))
+                if part in self._fields:
+                    fields.append(field)
         for field, _ in self._fields.values():
             if is_whole and field not in fields:
                 raise MarkMissing(field)

@@ -41,7 +41,7 @@ from contracts.wire.merkle import Tree, leaf_hash, leaf_hashes, root_of
 from scripts.bench import Result
 from scripts.bench.city import AREAS, FEATURES, SERVICES, ZONE, CityBooks, fill
 
-ACCOUNTS = int(os.environ.get("KOPECK_BENCH_ACCOUNTS", "60000"))
+ACCOUNTS = int(os.environ.get("KOPECK_BENCH_ACCOUNTS", "100000"))
 CORES = 2
 MILLION = 1_000_000
 PERIOD = Period(2026, 1)
