@@ -61,12 +61,11 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    time.monotonic()
+    started = time.monotonic()
     sums, failed = play_many(options.first, options.seeds, options.workers)
-    for _name, _value in sums.items():
-        pass
-    for _line in failed:
-        pass
+    sums["seconds"], sums["divergences"] = round(time.monotonic() - started), len(failed)
+    sys.stdout.writelines(f"{name:28} {value:>12,}\n" for name, value in sums.items())
+    sys.stderr.writelines(f"{line}\n" for line in failed)
     return 1 if failed else 0
 
 
