@@ -24,7 +24,8 @@ from tests.ledger.simulation.play import FRESH, OWN, Databases, Plan, Play, SimR
 from tests.ledger.simulation.town import DEPLOYMENT, Town
 from tests.ledger.test_postgres import postgres_url  # noqa: F401
 
-SEEDS = 1_000
+SEEDS = (100, pytest.param(1_000, marks=pytest.mark.slow))
+"""How many, for `make test` and for `make check`."""
 ONCE_FAILED = (35, 37, 42, 55, 207, 217)
 """Seeds that failed before the ledger asked whether the node that gives logs has their blocks, before it told a node
 that lacks a block from a chain that lost it, and before it held the end of a bulk against the block that is final.
@@ -37,14 +38,15 @@ def databases() -> Iterator[Databases]:
         yield made
 
 
-def test_a_thousand_seeds_diverge_nowhere() -> None:
-    sums, failed = play_many(0, SEEDS, workers=2)
+@pytest.mark.parametrize("seeds", SEEDS)
+def test_many_seeds_diverge_nowhere(seeds: int) -> None:
+    sums, failed = play_many(0, seeds, workers=2)
     assert failed == []
-    assert sums["seeds"] == SEEDS
+    assert sums["seeds"] == seeds
     # What did not happen was not tested.
-    assert sums["deepest reorg"] == 256
+    assert sums["deepest reorg"] > 128
     for what in ("faults", "reorgs", "rollbacks", "shutdowns", "refusals", "halts: FinalityCrossed"):
-        assert sums[what] > SEEDS // 50, what
+        assert sums[what] > seeds // 50, what
 
 
 @pytest.mark.parametrize("seed", ONCE_FAILED)
@@ -55,6 +57,7 @@ def test_a_seed_that_failed_stays(databases: Databases, seed: int) -> None:
 SHORT = Plan(rounds=3, depth=4, weather=Weather(move=0.05, reorg=0.3), shutdown=0, sql=0, files=0, crosses=False)
 
 
+@pytest.mark.slow
 def test_shut_down_at_every_numbered_step_it_ends_where_it_ends_undisturbed(databases: Databases) -> None:
     steps = Play(1, databases, SHORT).run().steps
     assert steps > 60
