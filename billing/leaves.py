@@ -62,12 +62,39 @@ def ordered(drafts: Iterable[Draft]) -> list[Leaf]:
 
 
 @dataclass(slots=True)
-class _Own:
-    """One supplier's lines so far."""
+class Own:
+    """One supplier's lines: their leaves' hashes one after another, how many they are, what they come to."""
 
     hashes: bytearray = field(default_factory=bytearray)
     lines: int = 0
     total_kopecks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a stretch of a run's leaves claims. ``own`` is by supplier, its number in two bytes."""
+
+    count: int
+    hashes: bytes
+    own: dict[bytes, Own]
+
+
+def claimed(first: int, blobs: Sequence[bytes]) -> Claimed:
+    """What leaves from index ``first`` on claim, by their blobs."""
+    own: defaultdict[bytes, Own] = defaultdict(Own)
+    lines: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for index, blob in enumerate(blobs, start=first):
+        place, kind = index.to_bytes(4, "big"), blob[32:33]
+        sign = -1 if blob[32] == BillKind.CREDIT_NOTE else 1
+        for line in range(blob[33]):
+            at = 34 + 8 * line
+            supplier, amount = blob[at : at + 2], blob[at + 2 : at + 8]
+            lines[supplier].append(place + _NUMBERS[line] + kind + amount)
+            own[supplier].total_kopecks += sign * int.from_bytes(amount, "big")
+    for supplier, encoded in lines.items():
+        own[supplier].lines = len(encoded)
+        own[supplier].hashes += leaf_hashes(encoded)
+    return Claimed(len(blobs), leaf_hashes(blobs), dict(own))
 
 
 class Claims:
@@ -76,31 +103,22 @@ class Claims:
     def __init__(self) -> None:
         self.count = 0
         self._leaves = bytearray()
-        self._own: defaultdict[bytes, _Own] = defaultdict(_Own)
+        self._own: defaultdict[bytes, Own] = defaultdict(Own)
 
     @property
     def root(self) -> Hash:
         """The root over the leaves. Raises ProofError where there is none."""
         return root_of_leaves(bytes(self._leaves))
 
-    def take(self, blobs: Sequence[bytes]) -> None:
-        """The next leaves' blobs."""
-        self._leaves += leaf_hashes(blobs)
-        lines: defaultdict[bytes, list[bytes]] = defaultdict(list)
-        for index, blob in enumerate(blobs, start=self.count):
-            place = index.to_bytes(4, "big")
-            kind, count = blob[32:33], blob[33]
-            sign = -1 if blob[32] == BillKind.CREDIT_NOTE else 1
-            for line in range(count):
-                at = 34 + 8 * line
-                supplier, amount = blob[at : at + 2], blob[at + 2 : at + 8]
-                lines[supplier].append(place + _NUMBERS[line] + kind + amount)
-                self._own[supplier].total_kopecks += sign * int.from_bytes(amount, "big")
-        for supplier, encoded in lines.items():
+    def add(self, more: Claimed) -> None:
+        """What the next stretch of leaves claims."""
+        self.count += more.count
+        self._leaves += more.hashes
+        for supplier, its in more.own.items():
             own = self._own[supplier]
-            own.lines += len(encoded)
-            own.hashes += leaf_hashes(encoded)
-        self.count += len(blobs)
+            own.hashes += its.hashes
+            own.lines += its.lines
+            own.total_kopecks += its.total_kopecks
 
     def suppliers(self) -> tuple[SupplierTotal, ...]:
         """What each supplier is claimed to be owed: root, count and total of its own lines, suppliers ascending."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -113,7 +114,7 @@ class Preparer:
             _refuse(request, policy, Charges(problems=found.problems).blocking)
             number = city.tariffs.number
             basis = Basis(period, "regular", item, number, city.heads, (), found.problems, found.houses)
-            return self._store(basis, found.leaves(), _stage(policy))
+            return self._store(basis, found.leaves(), _stage(policy), found.counters)
 
     def preview(self, period: Period, accounts: Sequence[str] | None = None, policy: Policy = NO_POLICY) -> Worked:
         """What a run would bill if it were asked for now; nothing is kept or sent. Raises UnknownDocument and
@@ -156,12 +157,18 @@ class Preparer:
             return None
         return Title(account.account, period, revision, account.key_id, secret)
 
-    def _store(self, basis: Basis, leaves: Iterable[Leaf], stage: RunStage = RunStage.PREPARED) -> int:
+    def _store(
+        self,
+        basis: Basis,
+        leaves: Iterable[Leaf],
+        stage: RunStage = RunStage.PREPARED,
+        counters: Executor | None = None,
+    ) -> int:
         rest = iter(leaves)
         first = next(rest, None)
         if first is None:
             raise NothingToBill(basis.period, basis.problems)
-        run = self._runs.write(basis, chain([first], rest), stage)
+        run = self._runs.write(basis, chain([first], rest), stage, counters)
         _log.info(
             "run.prepared",
             run=run,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, tu
 
 from billing.documents import ENGINE_HASH, Draft
 from billing.houses import HouseUses, store_uses
-from billing.leaves import Claims, Leaf, insert_leaves, ordered
+from billing.leaves import Claimed, Claims, Leaf, claimed, insert_leaves, ordered
 from billing.schema import bills, credits, house_months, runs, usage
 from billing.store import dump, load
 from contracts.client.keyring import KeyRing
@@ -114,25 +114,34 @@ class Runs:
         """Stores a run with all its leaves; its number in our own books."""
         return self.write(basis, ordered(drafts), stage)
 
-    def write(self, basis: Basis, leaves: Iterable[Leaf], stage: RunStage = RunStage.PREPARED) -> int:
+    def write(
+        self,
+        basis: Basis,
+        leaves: Iterable[Leaf],
+        stage: RunStage = RunStage.PREPARED,
+        counters: Executor | None = None,
+    ) -> int:
         """The same for leaves that come in the order of their commitments, as many as may be: they go in by slices,
-        so that nobody else who writes waits for long. Raises ProofError where there is none."""
-        claims, slices, run = Claims(), _slices(leaves), 0
-        here = next(slices, [])
+        so that nobody else who writes waits for long. Raises ProofError where there is none.
+
+        The next slice is read, and what is in is counted, while the database takes one in; ``counters`` does the
+        counting, a thread where there is none.
+        """
+        slices, counted, first, run = _slices(leaves), [], 0, 0
         try:
-            # The next slice is read, and this one counted, while the database takes this one in.
             with ThreadPoolExecutor(1) as beside:
+                here = next(slices, [])
                 while here or not run:
-                    first = claims.count
-                    counted = beside.submit(claims.take, [leaf.blob for leaf in here])
                     following: Future[list[Leaf]] = beside.submit(next, slices, [])
+                    counted.append((counters or beside).submit(claimed, first, [leaf.blob for leaf in here]))
                     with self._writes.begin() as connection:
                         run = run or _insert_run(connection, basis)
                         insert_leaves(connection, run, basis.period, first, here)
-                        counted.result()
+                        first += len(here)
                         here = following.result()
                         if not here:
-                            _claim(connection, run, _proposal_of(basis, claims), stage)
+                            proposal = _proposal_of(basis, _sum_of(counted))
+                            _claim(connection, run, proposal, stage)
                             store_uses(connection, self._keyring, run, basis.period, basis.houses)
         except BaseException:
             self.drop_unfinished()
@@ -273,6 +282,13 @@ class Runs:
                 .group_by(bills.c.account)
             )
             return {row.account: int(row.last) + 1 for row in connection.execute(query)}
+
+
+def _sum_of(counted: Iterable[Future[Claimed]]) -> Claims:
+    claims = Claims()
+    for more in counted:
+        claims.add(more.result())
+    return claims
 
 
 def _slices(leaves: Iterable[Leaf]) -> Iterator[list[Leaf]]:

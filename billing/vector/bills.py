@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from billing.accounts import Account
 from billing.documents import Title, draft_bill
 from billing.domain.calendar import month_span
@@ -21,7 +24,7 @@ from billing.store import dump
 from billing.vector.template import Field, Marks, Template
 from contracts.wire.canonical import canonical_json
 from contracts.wire.ids import KeyId, Period, Service, SupplierId, bill_id
-from contracts.wire.leaf import BillKind, bill_commit
+from contracts.wire.leaf import MAX_LINE_KOPECKS, BillKind, bill_commit
 from contracts.wire.merkle import leaf_hash
 from contracts.wire.sealed import seal
 
@@ -46,6 +49,7 @@ class PlainBill:
     usage: bytes = field(repr=False)
 
 
+Ints = NDArray[np.int64]
 _DAY = date(2000, 1, 1)
 
 
@@ -125,7 +129,16 @@ def _residents(residents: tuple[tuple[date, int], ...]) -> bytes:
     return dump([{"since": since.isoformat(), "number": number} for since, number in residents]).encode()
 
 
-def blob_tail(lines: Sequence[tuple[bytes, int]]) -> bytes:
-    """What follows the commitment in the blob of a bill that nets nothing; lines as (supplier's number in two bytes,
-    kopecks): docs/protocol.md §4."""
-    return bytes((BillKind.BILL, len(lines))) + b"".join([who + amount.to_bytes(6, "big") for who, amount in lines])
+def blob_tails(suppliers: Ints, amounts: Ints, shown: NDArray[np.bool_]) -> list[bytes]:
+    """What follows the commitments in the blobs of bills that net nothing: docs/protocol.md §4. A row is an account,
+    a column a line; those ``shown`` go on chain. Raises OverflowError for a line beyond six bytes."""
+    if amounts.size and not 0 <= int(amounts.min()) <= int(amounts.max()) <= MAX_LINE_KOPECKS:
+        raise OverflowError("a line is beyond what six bytes hold")
+    # The supplier's two bytes and the kopecks' six are one number of eight.
+    lines = ((suppliers << 48) | amounts).astype(">u8")[shown].tobytes()
+    counts = shown.sum(axis=1)
+    ends = (8 * np.cumsum(counts)).tolist()
+    return [
+        bytes((BillKind.BILL, count)) + lines[end - 8 * count : end]
+        for count, end in zip(counts.tolist(), ends, strict=True)
+    ]

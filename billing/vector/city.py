@@ -8,7 +8,7 @@ import secrets
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -57,6 +57,8 @@ class CityBills:
     problems: dict[str, str] = field(default_factory=dict)
     houses: dict[str, Mapping[Service, HouseUse]] = field(default_factory=dict)
     by_rules: Counter[str] = field(default_factory=Counter)
+    counters: Executor | None = None
+    """The processes that worked it out, for what else there is to be worked out of the leaves."""
 
     @property
     def count(self) -> int:
@@ -99,7 +101,7 @@ def bill_city(books: Books, city: City, workers: int | None = None) -> Iterator[
     stretches = list(_stretches(books.engine))
     total = sum(count for _, count in stretches)
     many = min(_cores(), MOST_WORKERS) if workers is None else workers
-    with tempfile.TemporaryDirectory(prefix="run-", dir=_beside(books.engine)) as name:
+    with tempfile.TemporaryDirectory(prefix="run-", dir=_beside(books.engine)) as name, ExitStack() as processes:
         folder, key = Path(name), secrets.token_bytes(32)
         recipe = _recipe(books, city, folder, key)
         found = CityBills(Spool(folder, key))
@@ -107,7 +109,9 @@ def bill_city(books: Books, city: City, workers: int | None = None) -> Iterator[
         if recipe is None or many < 2 or total <= ALONE:
             all_done = _in_this(books, city, (folder, key), codes)
         else:
-            all_done = _in_many(recipe, codes, many)
+            context = get_context("spawn")
+            pool = found.counters = processes.enter_context(ProcessPoolExecutor(many, context, _open, (recipe,)))
+            all_done = pool.map(_bill, codes)
         for done in all_done:
             found.spool.parts.append(done.spooled)
             found.problems |= done.problems
@@ -190,12 +194,6 @@ def _in_this(
 # --- other processes -------------------------------------------------------------------------------------------------
 
 _worker: _Worker | None = None
-
-
-def _in_many(recipe: _Recipe, stretches: Iterable[Sequence[str]], workers: int) -> Iterator[_Done]:
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _open, (recipe,)) as pool:
-        yield from pool.map(_bill, stretches)
 
 
 def _open(recipe: _Recipe) -> None:

@@ -24,7 +24,7 @@ from billing.vector.rows import Rows
 from billing.vector.shapes import Group
 from billing.vector.usage import Slots, by_zone, differences, zones_of
 from contracts.wire.ids import Service
-from ledger.queries.bulk import BatchOf
+from ledger.queries.bulk import NO_REGISTERS, BatchOf
 
 Ints = NDArray[np.int64]
 Key = tuple[int, bytes]
@@ -87,7 +87,7 @@ class Columns:
                     self.odd[account.account] = reason
         self._slots = Slots()
         self._metered = self._read_meters()
-        self._found = differences(self._slots, rows.registers)
+        self._found = differences(self._slots, rows.registers or NO_REGISTERS)
         self._names = [meter.hex().encode() for meter, _ in self._slots.places]
         self._kind = {service: self._kinds_of_meters(service) for service in METERED}
         self.area = np.array([account.household.area_dm2 for account in self.accounts], dtype=np.int64)

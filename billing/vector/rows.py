@@ -7,6 +7,7 @@ from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, Engine, or_, select
 
 from billing.accounts import Account, Accounts
@@ -19,8 +20,9 @@ from billing.store import load
 from contracts.client.keyring import KeyRing
 from contracts.wire.ids import Hash, KeyId, MeterId, Period, Service
 from contracts.wire.sealed import unseal
-from ledger.queries.bulk import BatchOf, BulkReadings, PlainRegister
+from ledger.queries.bulk import BatchOf, BulkReadings, PlainRegisters
 
+_SERVICES = {int(service): service for service in Service}
 IN_LIST = 400
 """Houses in one query."""
 
@@ -42,7 +44,7 @@ class Rows:
     accounts: list[Account]
     secrets: Mapping[KeyId, bytes | None]
     meters: dict[str, dict[Service, PlainMeter]] = field(default_factory=dict)
-    registers: list[PlainRegister] = field(default_factory=list)
+    registers: PlainRegisters | None = None
     last: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     odd: dict[str, str] = field(default_factory=dict)
     whole_houses: set[str] = field(default_factory=set)
@@ -126,7 +128,7 @@ class RowReader:
                     rows.odd[account] = "a meter set or replaced in the month"
                 elif passports is not None and passport not in passports:
                     rows.odd[account] = "a meter without a passport"
-                own[Service(service)] = PlainMeter(MeterId(meter), since, until, zones)
+                own[_SERVICES[service]] = PlainMeter(MeterId(meter), since, until, zones)
 
     def _read_houses(self, connection: Connection, rows: Rows, houses: Sequence[str]) -> None:
         for place in range(0, len(houses), IN_LIST):
@@ -153,9 +155,9 @@ class RowReader:
             for meter in rows.meters.get(account.account, {}).values()
         }
         found, decided = self._bulk.registers(of_account, start - DAY_S, end + 1)
-        opened = {row[0] for row in found if row[2] <= start}
+        opened = {found.meter[row] for row in np.flatnonzero(found.taken_at <= start).tolist()}
         earlier, more = self._bulk.registers(of_account.keys() - opened, start - LOOK_BACK_S, start - DAY_S)
-        rows.registers = found + earlier
+        rows.registers = found.and_those(earlier)
         for meter in decided | more:
             rows.odd[of_account[meter]] = "a decision of the validation step"
 

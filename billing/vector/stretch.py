@@ -23,7 +23,7 @@ from billing.houses import Houses as HouseBooks
 from billing.leaves import Leaf, leaf_of, usage_json
 from billing.months import Months
 from billing.store import dump
-from billing.vector.bills import Frame, PlainBill, Premises, blob_tail
+from billing.vector.bills import Frame, PlainBill, Premises, blob_tails
 from billing.vector.columns import Columns, GroupOf, Key, KindsOf
 from billing.vector.exact import FormulaError
 from billing.vector.houses import HousePass, pass_houses
@@ -262,42 +262,38 @@ class StretchEngine:
     ) -> dict[str, PlainBill]:
         texts, usages = words
         shown, amounts = numbers
-        premises, lines, kept, tails = [], [], [], []
-        totals = np.where(shown, amounts, 0).sum(axis=0).tolist()
-        told: list[int] = []
-        by_account, is_shown = amounts.T.tolist(), shown.T.tolist()
-        names = [b"%b" % dump({str(int(service)): 0}).encode()[1:-2] for service in services]
+        premises, lines, kept = [], [], []
+        names = [dump({str(int(service)): 0}).encode()[1:-2] for service in services]
+        alive = np.ones(len(columns.accounts), bool)
         for place, account in enumerate(columns.accounts):
             own = [row for row in range(len(services)) if texts[row][place]]
-            if account.account in columns.odd:
-                continue
-            if not own:
-                columns.leave([account.account], "no line at all")
-                continue
             secret = self._reader.secret(account.key_id)
-            if secret is None:
-                columns.leave([account.account], "an erased account")
+            if not own or secret is None:
+                columns.leave([account.account], "no line at all" if secret else "an erased account")
+            if account.account in columns.odd or secret is None:
+                alive[place] = False
                 continue
             house, revision = columns.houses[account.house], self._city.revisions.get(account.account, 0)
             premises.append(Premises(account, house, secret, revision))
             lines.append(b",".join([texts[row][place] for row in own]))
             kept.append(b"{" + b",".join([names[row] + usages[row][place] for row in own]) + b"}")
-            suppliers, paid = columns.suppliers[account.house], by_account[place]
-            tails.append(
-                blob_tail(
-                    [
-                        (int(suppliers[services[row]]).to_bytes(2, "big"), paid[row])
-                        for row in own
-                        if is_shown[place][row]
-                    ]
-                )
-            )
-            told.append(totals[place])
-        documents = self._frame.documents(premises, lines, told)
+        shown, amounts = shown[:, alive].T, amounts[:, alive].T
+        totals = np.where(shown, amounts, 0).sum(axis=1).tolist()
+        tails = blob_tails(self._suppliers(columns, services)[alive], amounts, shown)
+        documents = self._frame.documents(premises, lines, totals)
         return {
             who.account.account: PlainBill(who, *rest)
             for who, *rest in zip(premises, documents, tails, kept, strict=True)
         }
+
+    @staticmethod
+    def _suppliers(columns: Columns, services: Sequence[Service]) -> Ints:
+        """The number of each account's supplier of each service, 0 for none."""
+        of_house = {
+            code: [int(suppliers.get(service, 0)) for service in services]
+            for code, suppliers in columns.suppliers.items()
+        }
+        return np.array([of_house[account.house] for account in columns.accounts], dtype=np.int64)
 
 
 _PLACES = [b"null", *(str(place).encode() for place in range(64))]

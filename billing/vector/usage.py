@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from billing.domain.readings import UNUSABLE
 from billing.store import load
 from contracts.wire.ids import MeterId
-from ledger.queries.bulk import PlainRegister
+from ledger.queries.bulk import PlainRegisters
 
 Ints = NDArray[np.int64]
 _FAR = int(np.iinfo(np.int64).max)
@@ -64,12 +64,11 @@ class Differences:
     quality: Ints
 
 
-def differences(slots: Slots, registers: Sequence[PlainRegister]) -> Differences:
+def differences(slots: Slots, registers: PlainRegisters) -> Differences:
     """The differences over each slot's month."""
-    meter, number, *rest = zip(*registers, strict=True) if registers else ((),) * 8
-    find = slots.places.get
-    slot = np.array([find(name, -1) for name in zip(meter, number, strict=True)], dtype=np.int64)
-    taken_at, value, quality, _, batch, leaf = (np.array(column, dtype=np.int64) for column in rest)
+    find, told = slots.places.get, registers
+    slot = np.array([find(n, -1) for n in zip(told.meter, told.register.tolist(), strict=True)], dtype=np.int64)
+    taken_at, quality = told.taken_at, told.quality
     since, start = np.array(slots.since, dtype=np.int64), np.array(slots.start, dtype=np.int64)
     last = np.minimum(np.array(slots.until, dtype=np.int64), np.array(slots.end, dtype=np.int64))
     fits = (slot >= 0) & ~np.isin(quality, [int(q) for q in UNUSABLE])
@@ -77,7 +76,7 @@ def differences(slots: Slots, registers: Sequence[PlainRegister]) -> Differences
         fits &= (taken_at >= since[slot]) & (taken_at <= last[slot])
     order = np.flatnonzero(fits)
     order = order[np.lexsort((taken_at[order], slot[order]))]
-    columns = (column[order] for column in (slot, taken_at, value, leaf, batch, quality))
+    columns = (column[order] for column in (slot, taken_at, told.value, told.leaf, told.batch, quality))
     return _between(start, *columns)
 
 

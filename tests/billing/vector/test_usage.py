@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,8 +13,9 @@ from billing.domain.calendar import span_of
 from billing.domain.usage import DecreasingRegister, register_usage
 from billing.domain.zones import SINGLE, Buckets
 from billing.vector.usage import Slots, differences
-from contracts.wire.ids import Service
+from contracts.wire.ids import MeterId, Service
 from contracts.wire.leaf import Quality
+from ledger.queries.bulk import PlainRegisters
 from tests.billing.builders import ZONE, counters, meter_id, register
 
 SPAN = span_of(date(2026, 1, 1), date(2026, 2, 1), ZONE)
@@ -30,13 +32,14 @@ rows = st.lists(
 
 @given(st.lists(st.tuples(rows, st.sampled_from([0, SPAN.start_ts - 86_400 * 7])), min_size=1, max_size=5))
 def test_plain_differences_are_those_of_the_rule(meters: list[tuple[list[tuple[int, int, Quality]], int]]) -> None:
-    slots, plain = Slots(), []
+    slots = Slots()
+    plain: list[tuple[MeterId, int, int, int, int, int, int]] = []
     for number, (told, since) in enumerate(meters):
         slots.add((meter_id(number), 0), (since, None), (SPAN.start_ts, SPAN.end_ts))
-        plain += [
-            (meter_id(number), 0, at, value, int(good), 0, 0, leaf) for leaf, (at, value, good) in enumerate(told)
-        ]
-    found = differences(slots, plain)
+        for leaf, (at, value, good) in enumerate(told):
+            plain.append((meter_id(number), 0, at, value, int(good), 0, leaf))
+    columns = [np.array([row[place] for row in plain], dtype=np.int64) for place in range(1, 7)]
+    found = differences(slots, PlainRegisters([row[0] for row in plain], *columns))
     for number, (told, since) in enumerate(meters):
         registers = [
             register(at, value, meter=number, quality=good, leaf=leaf)
