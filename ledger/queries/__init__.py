@@ -30,7 +30,17 @@ from contracts.wire.structs import UsedHead
 from ledger.checkpoints import EventBlocks, NothingFinal, final_checkpoint
 from ledger.digest import digest
 from ledger.leaves import Keys
-from ledger.models import acknowledgements, closed_leaves, faults, grants, prepayments, runs, tariffs
+from ledger.models import (
+    acknowledgements,
+    closed_leaves,
+    decisions,
+    faults,
+    grants,
+    ingested,
+    prepayments,
+    runs,
+    tariffs,
+)
 from ledger.progress import missing_files
 from ledger.queries import bills as _bills
 from ledger.queries import money as _money
@@ -77,6 +87,7 @@ class Ledger:
         self._engine = engine
         self._keys = keys
         self._trees: dict[tuple[RunId, Hash], Tree] = {}
+        self._last_billable: tuple[tuple[object, ...], Billable] | None = None
 
     @classmethod
     def open(cls, home: Path) -> Ledger:
@@ -158,7 +169,7 @@ class Ledger:
         Nothing behind ``upto`` counts: the heads that a run claims (``heads_to_bill``), or else those of this moment.
         """
         with self._read() as (connection, height):
-            return Billable(connection, height, upto).registers(meters, start, end)
+            return self._billable(connection, height, upto).registers(meters, start, end)
 
     def profiles(
         self, meters: Sequence[MeterId], start: int, end: int, upto: Sequence[UsedHead] | None = None
@@ -166,7 +177,21 @@ class Ledger:
         """Profiles that may be billed and overlap the time from ``start`` until before ``end``, in the same order and
         bounded in the same way."""
         with self._read() as (connection, height):
-            return Billable(connection, height, upto).profiles(meters, start, end)
+            return self._billable(connection, height, upto).profiles(meters, start, end)
+
+    def _billable(self, connection: Connection, height: int, upto: Sequence[UsedHead] | None) -> Billable:
+        """What may be billed. All batches of a city stand behind it, so the last answer is kept while it holds: it
+        follows from the height, the heads, the files that are there and the decisions that can be read."""
+        if upto is None:
+            return Billable(connection, height)
+        there = [
+            connection.execute(select(func.count()).select_from(table)).scalar() for table in (ingested, decisions)
+        ]
+        name = height, tuple(upto), tuple(there)
+        known = self._last_billable
+        if known is None or known[0] != name:
+            known = self._last_billable = name, Billable(connection, height, upto)
+        return known[1].on(connection)
 
     @contextmanager
     def bulk(self, upto: Sequence[UsedHead]) -> Iterator[BulkReadings]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
@@ -75,6 +76,12 @@ class Billable:
             if batch.link <= last.get(batch.source, (0, 0))
         }
         self._winning, self._by_place = self._decisions()
+
+    def on(self, connection: Connection) -> Billable:
+        """The same, to be read through another connection."""
+        other = copy(self)
+        other._connection = connection
+        return other
 
     def registers(self, meters: Sequence[MeterId], start: int, end: int) -> list[RegisterRow]:
         """Registers of ``meters`` taken from ``start`` until before ``end``, by meter and time."""
