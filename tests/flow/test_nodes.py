@@ -186,7 +186,7 @@ def test_a_key_used_elsewhere_ends_billing_in_one_line(services: Services) -> No
         nonce = services.stage.town.rpc.call("eth_getTransactionCount", address("relay"), "latest")
         relay = {"from": address("relay"), "to": address("relay"), "maxFeePerGas": "0x0", "maxPriorityFeePerGas": "0x0"}
         services.stage.town.rpc.call("eth_sendTransaction", relay)
-        check_ended(services, "billing.main", 3, f"nonce {int(nonce, 16)} of", "stop whoever else sends with this key")
+        check_ended(services, "billing.main", 3, f"nonce {int(nonce, 16)} of", "`kopeck sender mend` takes over")
 
 
 def test_of_two_collectors_the_first_ends_in_one_line_and_the_payment_is_made_once(services: Services) -> None:

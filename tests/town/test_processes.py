@@ -17,8 +17,8 @@ from scripts.processes import (
     ProcessDied,
     Spec,
     Supervisor,
-    _is_ours,
     free_port,
+    is_ours,
     port_is_free,
     stop_leftovers,
 )
@@ -95,4 +95,4 @@ def test_a_free_port_is_free_until_taken() -> None:
 
 
 def test_a_process_id_used_again_is_not_ours() -> None:
-    assert not _is_ours(os.getpid(), ["anvil", "--port", "1"])
+    assert not is_ours(os.getpid(), ["anvil", "--port", "1"])

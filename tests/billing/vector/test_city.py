@@ -46,7 +46,7 @@ def test_several_processes_bill_as_one_does(books: CityBooks, monkeypatch: pytes
     told = []
     for workers in (1, 2):
         with bill_city(of(books), city_of(books), workers=workers) as found:
-            assert len({part.file for part in found.spool.parts}) == workers
+            assert 1 <= len({part.file for part in found.spool.parts}) <= workers  # one may be faster than the other
             told.append({leaf.account: (leaf.blob[32:], leaf.usage) for leaf in found.leaves()})
     assert told[0] == told[1]
 
