@@ -178,7 +178,10 @@ def _over_spans(total: int, marks: Sequence[tuple[int, int]], spans: tuple[Span,
     """Divides a month's difference over its parts: by a counter taken on the day of the cut, otherwise by days."""
     if len(spans) == 1:
         return [total]
-    at_cut = [[sum_ for at, sum_ in marks if span.end_ts - DAY_S <= at <= span.end_ts] for span in spans[:-1]]
+    at_cut = [
+        [sum_ for at, sum_ in marks if max(span.start_ts + 1, span.end_ts - DAY_S) <= at <= span.end_ts]
+        for span in spans[:-1]
+    ]
     if all(at_cut):
         sums = [0, *(found[-1] for found in at_cut), total]
         return [later - earlier for earlier, later in pairwise(sums)]

@@ -144,6 +144,12 @@ def test_what_was_owed_back_outlives_an_estimated_month() -> None:
     assert (silent.method, silent.owed_back) == (Method.AVERAGE, {"single": 900})
 
 
+def test_the_counter_a_day_opens_with_is_not_the_one_it_closes_with() -> None:
+    """One refused day at the month's start: the meter's difference is shared out by days, as with any stretch."""
+    line = line_of(COLD, *refused(*[date(2026, 1, 1)] * 2), event(Inspection, service=COLD, inspected=date(2026, 1, 2)))
+    assert [(p.span.days, p.inputs[0].value) for p in line.parts if p.formula == "P = V · T"] == [(30, "6")]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     first=st.integers(1, 31), length=st.integers(1, 31), litres=st.integers(0, 50_000), persons=st.integers(1, 6),
