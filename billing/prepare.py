@@ -15,6 +15,7 @@ from billing.charges import ERASED, Charges, charge_months, credits_for
 from billing.checks import Checks
 from billing.corrections import Standing, differences, standing_of
 from billing.documents import Draft, Title, draft_bill, draft_note
+from billing.domain.calendar import month_span
 from billing.domain.charge import ChargedLine
 from billing.domain.household import AccountMonth
 from billing.leaves import Leaf, ordered
@@ -57,6 +58,17 @@ class ProblemsFound(Exception):
         self.period, self.problems = period, dict(problems)
 
 
+class MonthNotBegun(Exception):
+    """A month is to be billed before it began where the houses stand."""
+
+    def __init__(self, period: Period, zone: str) -> None:
+        first = month_span(period, zone).first
+        super().__init__(
+            f"{period} has not begun yet; ask for its run from {first} on by the clock of {zone}, once it is read"
+        )
+        self.period, self.first = period, first
+
+
 @dataclass(frozen=True, slots=True)
 class Worked:
     """What a run would hold: its drafts, what they stand on, and how many accounts have a bill for it already."""
@@ -87,8 +99,10 @@ class Preparer:
         """Prepares the bills of every account that has none for the period; by a ``policy`` of four eyes they wait.
 
         Where an account can't be billed, nothing is prepared unless the request leaves such accounts out, or another
-        hand is to look at the list. Raises ProblemsFound, NothingToBill, UnknownDocument and DecisionsOutstanding.
+        hand is to look at the list. Raises MonthNotBegun, ProblemsFound, NothingToBill, UnknownDocument and
+        DecisionsOutstanding.
         """
+        self._check_begun(request.period)
         if request.accounts is None:
             return self._bill_city(request, item, policy)
         work = self._work_out(request.period, request.accounts, policy)
@@ -97,6 +111,13 @@ class Preparer:
             request.period, "regular", item, work.version, work.heads, (), work.charges.problems, work.charges.houses
         )
         return self._store(basis, ordered(work.drafts), _stage(policy))
+
+    def _check_begun(self, period: Period) -> None:
+        """Raises MonthNotBegun where some house is still in the month before, by the ledger's last block."""
+        head = self._ledger.head()
+        for zone in sorted({house.zone for house in self._accounts.houses().values()}):
+            if head is not None and head.timestamp < month_span(period, zone).start_ts:
+                raise MonthNotBegun(period, zone)
 
     def _bill_city(self, request: RunRequest, item: int, policy: Policy) -> int:
         """The same for all accounts, by columns."""

@@ -13,7 +13,7 @@ from billing.inbox import Item, State
 from billing.office import RELAY, Office, transaction
 from billing.policy import NotAHand, Policies
 from billing.post import Poster
-from billing.prepare import NothingToBill, Preparer, ProblemsFound
+from billing.prepare import MonthNotBegun, NothingToBill, Preparer, ProblemsFound
 from billing.requests import ApprovalRequest, CorrectionRequest, RunRequest
 from billing.run import Run, RunStage
 from billing.tariffs import UnknownDocument
@@ -76,6 +76,9 @@ class RunDesk:
                 self._preparer.correct(item.request, item.id)
         except NotAHand as error:
             inbox.failed([item.id], "not-signed", str(error))
+            return
+        except MonthNotBegun as error:
+            inbox.failed([item.id], "month-not-begun", str(error))
             return
         except ProblemsFound as error:
             inbox.failed([item.id], "accounts-with-problems", str(error), result={"problems": error.problems})

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NewType
 
 from contracts.wire.keccak import keccak
+
+_PERIOD = re.compile("[0-9]{4}-[0-9]{2}")
 
 SupplierId = NewType("SupplierId", int)
 """A supplier, from 1: its place in the Registry."""
@@ -94,10 +97,9 @@ class Period:
     @classmethod
     def parse(cls, text: str) -> Period:
         """The period written as YYYY-MM. Raises ValueError."""
-        year, _, month = text.partition("-")
-        if not (year.isdigit() and month.isdigit()):
-            raise ValueError(f"not a billing period: {text!r}; give a month as YYYY-MM")
-        return cls(int(year), int(month))
+        if not _PERIOD.fullmatch(text):
+            raise ValueError(f"not a billing period: {text!r}; give a month as YYYY-MM, for example 2026-02")
+        return cls(int(text[:4]), int(text[5:]))
 
     def next(self) -> Period:
         """The month after."""

@@ -25,7 +25,7 @@ from scripts.cli.outlook import billing_of
 from scripts.home import DEFAULT_HOME
 
 AccountArgument = Annotated[str, typer.Argument(help="The account.")]
-AtOption = Annotated[str | None, typer.Option("--at", help="As of this day, YYYY-MM-DD; the ledger's own by default.")]
+OnOption = Annotated[str | None, typer.Option("--on", help="As of this day, YYYY-MM-DD; the ledger's own by default.")]
 KeyOption = Annotated[str | None, typer.Option("--key", help="Your own name for the request: the same asks once.")]
 
 
@@ -67,12 +67,12 @@ def add_to(group: typer.Typer) -> None:
 
 
 def statement(
-    account: AccountArgument, at: AtOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False
+    account: AccountArgument, on: OnOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False
 ) -> None:
     """Shows an account month by month: opening, charged, recalculated, granted, paid, penalties, closing."""
     debts = Debts(home)
     found = debts.register.account(account)
-    book, day = debts.books.of_account(account), debts.day(found, at)
+    book, day = debts.books.of_account(account), debts.day(found, on)
     rows = [_turnover(row) for row in debts.statement(book, day)]
     if not as_json:
         show(rows, False, f"account {account} on {day}")
@@ -92,11 +92,11 @@ def statement(
 
 
 def penalty(
-    account: AccountArgument, at: AtOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False
+    account: AccountArgument, on: OnOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False
 ) -> None:
     """Shows the penalty of each late line, row by row as a court reads it."""
     debts = Debts(home)
-    day = debts.day(debts.register.account(account), at)
+    day = debts.day(debts.register.account(account), on)
     late = debts.overdue(debts.books.of_account(account), day)
     if as_json:
         show_json([_overdue(overdue) for overdue in late])
@@ -108,13 +108,13 @@ def penalty(
     out.print(f"account {account} on {day}: {sum(o.table.amount_kopecks for o in late)} kopecks of penalties")
 
 
-def ageing(at: AtOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+def ageing(on: OnOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Lists what is open by age, a row for each account, service and supplier."""
     debts = Debts(home)
     accounts = debts.register.accounts()
     rows = []
     for account, book in zip(accounts, debts.books.of_accounts(accounts, only_open=True), strict=True):
-        day = debts.day(account, at)
+        day = debts.day(account, on)
         years = debts.books.rules.limitation_years(day)
         buckets: dict[ServiceLine, dict[Age, int]] = {}
         for debt in book.debts:
@@ -128,15 +128,15 @@ def ageing(at: AtOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOp
 def charge(
     supplier: Annotated[int, typer.Argument(help="The supplier that asks for it.")],
     month: Annotated[str, typer.Argument(help="The month whose debts are meant, YYYY-MM.")],
-    at: Annotated[str, typer.Option("--at", help="Counted through this day, YYYY-MM-DD.")],
+    on: Annotated[str, typer.Option("--on", help="Counted through this day, YYYY-MM-DD.")],
     act: Annotated[str, typer.Option(help="The supplier's demand.")],
     accounts: Annotated[list[str] | None, typer.Option("--account", help="Only these accounts.")] = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Charges penalties on notes of their own, less what was charged for the same debts before."""
     only = None if accounts is None else tuple(accounts)
-    request = PenaltyRequest(SupplierId(supplier), Period.parse(month), day_of(at), act, only)
-    item = open_town(home).inbox.put(f"kopeck debt charge {supplier} {month} {at} {act}", request)
+    request = PenaltyRequest(SupplierId(supplier), Period.parse(month), day_of(on), act, only)
+    item = open_town(home).inbox.put(f"kopeck debt charge {supplier} {month} {on} {act}", request)
     out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")
 
 

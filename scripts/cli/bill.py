@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -14,15 +13,17 @@ from contracts.wire.ids import BillKey, Period
 from ledger.queries.views import BillView
 from scripts.cli.bill_gis import gis
 from scripts.cli.bill_print import print_bill
+from scripts.cli.bill_runs import add_to as add_runs
 from scripts.cli.books import Books, open_town
 from scripts.cli.console import out, show, show_json
-from scripts.cli.options import HomeOption, JsonOption
+from scripts.cli.options import HomeOption, JsonOption, day_of
 from scripts.cli.seen import show_seen
 from scripts.home import DEFAULT_HOME
 
 group = typer.Typer(help="Billing runs, corrections and bills.", no_args_is_help=True)
 group.command("print")(print_bill)
 group.command("gis")(gis)
+add_runs(group)
 MonthArgument = Annotated[str, typer.Argument(help="The month, YYYY-MM.")]
 
 
@@ -77,17 +78,15 @@ def list_bills(month: MonthArgument, home: HomeOption = DEFAULT_HOME, as_json: J
 @group.command("show")
 def show_bill(
     bill: Annotated[str, typer.Argument(help="RUN-INDEX, e.g. 1-17.")],
-    at: Annotated[
-        datetime | None, typer.Option(help="As it was known by the end of this day.", formats=["%Y-%m-%d"])
-    ] = None,
+    on: Annotated[str | None, typer.Option("--on", help="As it was known by the end of this day, YYYY-MM-DD.")] = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
     """Shows a bill: its lines, what moved on each, every receipt; or what was known of it on a day."""
     town = open_town(home)
     key = BillKey.parse(bill)
-    if at is not None:
-        show_seen(town, key, at.date(), as_json)
+    if on is not None:
+        show_seen(town, key, day_of(on), as_json)
         return
     view = town.ledger.bill(key)
     if view is None:

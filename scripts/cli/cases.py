@@ -16,7 +16,7 @@ from billing.inbox import Item
 from billing.requests import Request
 from contracts.wire.ids import Period, Service
 from contracts.wire.units import Money
-from scripts.cli.balance import AtOption, Debts
+from scripts.cli.balance import OnOption, Debts
 from scripts.cli.books import open_town
 from scripts.cli.console import out, show
 from scripts.cli.options import HomeOption, JsonOption, day_of
@@ -108,14 +108,14 @@ def end(case: CaseArgument, on: DayOption, act: ActOption, home: HomeOption = DE
 
 
 @instalment.command("list")
-def list_instalments(at: AtOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+def list_instalments(on: OnOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Lists agreements with how each is kept on a day."""
     debts = Debts(home)
     rows = []
     for account, cases in debts.cases.of_accounts().items():
         agreements = [(case, case.matter) for case in cases if isinstance(case.matter, Agreement)]
         if agreements:
-            day = debts.day(debts.register.account(account), at)
+            day = debts.day(debts.register.account(account), on)
             book = debts.books.of_account(account)
             rows += [_agreement(case, matter, book, day) for case, matter in agreements]
     show(rows, as_json, "instalment agreements")

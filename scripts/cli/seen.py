@@ -1,4 +1,4 @@
-"""A bill as it was known on a date, for ``kopeck bill show --at``."""
+"""A bill as it was known on a date, for ``kopeck bill show --on``."""
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import update
@@ -16,7 +17,7 @@ from billing.policy import Policies, Policy
 from billing.requests import RunRequest
 from billing.schema import accounts, houses
 from contracts.wire.calls import encode_register_meters
-from contracts.wire.ids import Hash, MeterId, Service
+from contracts.wire.ids import Hash, MeterId, Period, Service
 from tests.billing.builders import meter_id
 from tests.billing.scenes import FEBRUARY, JANUARY, SPAN, billed
 from tests.billing.stage import HOUSE, Stage
@@ -162,6 +163,21 @@ def test_a_period_already_posted_names_the_accounts_that_were_asked_for(stage: S
         "99": "no such account; open it first",
     }
     assert len(stage.office.ledger.runs(JANUARY)) == 1
+
+
+def test_a_month_that_has_not_begun_is_refused_by_name_with_the_day(stage: Stage) -> None:
+    ready(stage, 2)
+    head = stage.office.ledger.head()
+    assert head is not None
+    here = datetime.fromtimestamp(head.timestamp, ZoneInfo(HOUSE.zone))
+    now = Period(here.year, here.month)
+    later = ask(stage, "later", RunRequest(now.next(), leaves_out_problems=True))
+    assert (later.state, later.slug) == (State.FAILED, "month-not-begun")
+    assert f"{now.next()} has not begun" in (later.reason or "")
+    assert f"{now.next()}-01" in (later.reason or "")
+    assert stage.office.runs.billed(now.next()) == set()
+    begun = ask(stage, "now", RunRequest(now))
+    assert begun.state is State.DONE, begun.reason
 
 
 def test_a_meter_needs_a_passport_where_the_policy_asks_for_one(stage: Stage) -> None:

@@ -161,9 +161,9 @@ def test_a_bill_is_shown_as_it_was_known(kopeck: Kopeck, stage: Stage) -> None:
     stage.work(stage.inbox.items()[-1])
     key = str(stage.bill("1", JANUARY).key)
     now = datetime.fromtimestamp(stage.town.reader.head().timestamp, ZoneInfo(ZONE)).date()
-    seen = kopeck("bill", "show", key, "--at", now.isoformat(), "--json")
+    seen = kopeck("bill", "show", key, "--on", now.isoformat(), "--json")
     assert (seen["bill"]["bill"], seen["bill"]["state"], seen["later"]) == (key, "open", [])
-    before = kopeck("bill", "show", key, "--at", "2025-12-31", "--json")
+    before = kopeck("bill", "show", key, "--on", "2025-12-31", "--json")
     assert (before["bill"], before["later"]) == (None, [key])
 
 

@@ -59,15 +59,15 @@ def finish(stage: Stage, kind: str) -> None:
 def test_the_statement_and_the_penalty_table_agree(stage: Stage, desk: Desk) -> None:
     (debt, *_) = stage.office.debts().of_account("1").debts
     day = (debt.due + timedelta(days=120)).isoformat()
-    shown = desk.run(desk.debt, "statement", "1", "--at", day, "--json")
+    shown = desk.run(desk.debt, "statement", "1", "--on", day, "--json")
     view = stage.bill("1", JANUARY)
     assert shown["open_kopecks"] == view.open_kopecks
     assert sum(row["charged_kopecks"] for row in shown["months"]) == view.charged_kopecks
     assert sum(row["paid_kopecks"] for row in shown["months"]) == 10_000
-    tables = desk.run(desk.debt, "penalty", "1", "--at", day, "--json")
+    tables = desk.run(desk.debt, "penalty", "1", "--on", day, "--json")
     total = sum(row["amount_kopecks"] for table in tables for row in table["rows"])
     assert total == shown["penalties_accrued_kopecks"] == sum(row["penalties_kopecks"] for row in shown["months"]) > 0
-    assert f"{total} kopecks of penalties" in desk.run(desk.debt, "penalty", "1", "--at", day)
+    assert f"{total} kopecks of penalties" in desk.run(desk.debt, "penalty", "1", "--on", day)
 
 
 def test_ageing_lists_what_the_ledger_has_open(stage: Stage, desk: Desk) -> None:
@@ -103,7 +103,7 @@ def test_a_dispute_and_an_agreement_by_command(stage: Stage, desk: Desk) -> None
     finish(stage, "instalment")
     (row,) = desk.run(cases.instalment, "list", "--json")
     assert (row["total_kopecks"], row["standing"], row["restriction_stopped"]) == (15_000, "kept", True)
-    (late,) = desk.run(cases.instalment, "list", "--at", "2030-01-11", "--json")
+    (late,) = desk.run(cases.instalment, "list", "--on", "2030-01-11", "--json")
     assert (late["standing"], late["restriction_stopped"]) == ("breached", False)
 
 
