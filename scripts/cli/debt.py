@@ -26,6 +26,7 @@ from billing.run import Runs
 from contracts.wire.canonical import content_hash
 from contracts.wire.ids import Service, SupplierId
 from contracts.wire.units import Money
+from scripts.cli.balance import add_to as add_balances
 from scripts.cli.console import out, show, show_json
 from scripts.cli.options import HomeOption, JsonOption, day_of
 from scripts.cli.outlook import billing_of
@@ -33,6 +34,7 @@ from scripts.cli.people import read_person
 from scripts.home import DEFAULT_HOME
 
 group = typer.Typer(help="Work on debts: notices, restrictions, claims.", no_args_is_help=True)
+add_balances(group)
 AccountArgument = Annotated[str, typer.Argument(help="The account's number.")]
 ServiceArgument = Annotated[str, typer.Argument(help="The service, for example electricity.")]
 DayOption = Annotated[str | None, typer.Option("--on", help="The day, YYYY-MM-DD; the ledger's last day by default.")]

@@ -22,8 +22,8 @@ def fsck(
     rpc: Annotated[str, typer.Option(help="A node of the town's chain.")] = "http://127.0.0.1:8545",
     as_json: JsonOption = False,
 ) -> None:
-    """Exit code 0 only where the rebuilt ledger equals the one in use, byte for byte, both equal the chain, and no
-    file is missing, no leaf missing or altered, nothing at odds."""
+    """Rebuilds the ledger from the chain and the files, and compares. Exit code 0 only where the two are equal byte
+    for byte, both equal the chain, no file is missing, no leaf missing or altered, nothing at odds."""
     town = open_town(home)
     reader = Reader(Rpc(rpc), town.deployment)
     town.deployment.check(reader.rpc)

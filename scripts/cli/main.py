@@ -8,86 +8,60 @@ import structlog
 import typer
 from typer._click.exceptions import ClickException
 
-from scripts.cli import (
-    audit,
-    backup,
-    balance,
-    bench,
-    bill,
-    bill_runs,
-    capsule,
-    cases,
-    checkpoint,
-    debt,
-    demo,
-    deploy,
-    erase,
-    event,
-    fsck,
-    fund,
-    halt,
-    house,
-    network,
-    observer,
-    oracle,
-    outlook,
-    pay,
-    register,
-    sender,
-    statement,
-    subsidy,
-    tariff,
-    up,
-    webhook,
-    witness,
-)
 from scripts.cli.console import fail
+from scripts.cli.lazy import lazy
 
 cli = typer.Typer(
     name="kopeck",
     help="A payment ledger for housing and municipal services: every kopeck to the supplier it is owed to.",
+    cls=lazy(
+        {
+            "up": "up:up",
+            "stop": "up:stop",
+            "demo": "demo:demo",
+            "oracle": "oracle:group",
+            "bill": "bill:group",
+            "tariff": "tariff:group",
+            "event": "event:group",
+            "house": "house:group",
+            "pay": "pay:group",
+            "register": "register:group",
+            "subsidy": "subsidy:group",
+            "outlook": "outlook:group",
+            "fund": "fund:group",
+            "debt": "debt:group",
+            "dispute": "cases:dispute",
+            "instalment": "cases:instalment",
+            "statement": "statement:group",
+            "webhook": "webhook:group",
+            "fsck": "fsck:fsck",
+            "audit": "audit:audit",
+            "bundle": "audit:group",
+            "erase": "erase:erase",
+            "backup": "backup:backup",
+            "restore": "backup:restore_backup",
+            "sender": "sender:group",
+            "health": "deploy:health",
+            "halt": "halt:group",
+            "deploy": "deploy:group",
+            "capsule": "capsule:capsule",
+            "verify": "capsule:verify",
+            "checkpoint": "checkpoint:group",
+            "witness": "witness:witness",
+            "network": "network:group",
+            "observer": "observer:observer",
+            "bench": "bench:bench",
+        }
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-cli.command("up")(up.up)
-cli.command("stop")(up.stop)
-cli.command("demo")(demo.demo)
-cli.add_typer(oracle.group, name="oracle")
-bill_runs.add_to(bill.group)
-cli.add_typer(bill.group, name="bill")
-tariff.group.command("whatif")(outlook.what_if)
-cli.add_typer(tariff.group, name="tariff")
-cli.add_typer(event.group, name="event")
-cli.add_typer(house.group, name="house")
-cli.add_typer(pay.group, name="pay")
-cli.add_typer(register.group, name="register")
-cli.add_typer(subsidy.group, name="subsidy")
-cli.add_typer(outlook.group, name="outlook")
-cli.add_typer(fund.group, name="fund")
-balance.add_to(debt.group)
-cli.add_typer(debt.group, name="debt")
-cli.add_typer(cases.dispute, name="dispute")
-cli.add_typer(cases.instalment, name="instalment")
-cli.add_typer(statement.group, name="statement")
-cli.add_typer(webhook.group, name="webhook")
-cli.command("fsck")(fsck.fsck)
-cli.command("audit")(audit.audit)
-cli.add_typer(audit.group, name="bundle")
-cli.command("erase")(erase.erase)
-cli.command("backup")(backup.backup)
-cli.command("restore")(backup.restore_backup)
-cli.add_typer(sender.group, name="sender")
-cli.command("health")(deploy.health)
-cli.add_typer(halt.group, name="halt")
-cli.add_typer(deploy.group, name="deploy")
-cli.command("capsule")(capsule.capsule)
-cli.command("verify")(capsule.verify)
-cli.add_typer(checkpoint.group, name="checkpoint")
-cli.command("witness")(witness.witness)
-cli.add_typer(network.group, name="network")
-cli.command("observer")(observer.observer)
-cli.command("bench")(bench.bench)
+
+
+@cli.callback()
+def kopeck() -> None:
+    """A payment ledger for housing and municipal services: every kopeck to the supplier it is owed to."""
 
 
 def app() -> int:

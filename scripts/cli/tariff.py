@@ -26,11 +26,13 @@ from contracts.wire.ids import Hash
 from scripts.cli.books import Books, open_town
 from scripts.cli.console import Steps, out, show, show_json
 from scripts.cli.options import HomeOption, JsonOption
+from scripts.cli.outlook import what_if
 from scripts.home import DEFAULT_HOME
 from scripts.town.parties import Parties
 
 group = typer.Typer(help="Tariffs, norms, rates, calendars and regions: files, the book, corrections.",
                     no_args_is_help=True)  # fmt: skip
+group.command("whatif")(what_if)
 CALENDARS = frozenset({"key_rates", "holidays", "moratoria"})
 RpcOption = Annotated[str, typer.Option(help="A node of the town's chain.")]
 VersionArgument = Annotated[int, typer.Argument(help="Version of the tariff book.")]
