@@ -145,6 +145,8 @@ def test_the_payment_document_keeps_its_style_and_its_code_is_scanned_off_the_sc
     page.goto("/bills/1-0/document.html")
     assert page.evaluate("getComputedStyle(document.querySelector('table')).borderCollapse") == "collapse"
     assert refused == []
+    sums = page.locator(".lead dd").first
+    assert sums.evaluate("e => e.offsetHeight / parseFloat(getComputedStyle(e).fontSize)") < 2, "the sum is broken up"
     (found,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(page.screenshot(full_page=True))))
     code = read_code(bytes(found.bytes))
     assert (code.fields["PersAcc"], code.sum_kopecks) == ("10000012", 37_213 - 10_000 + 60_432 + 12_651)
