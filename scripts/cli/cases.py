@@ -16,7 +16,7 @@ from billing.inbox import Item
 from billing.requests import Request
 from contracts.wire.ids import Period, Service
 from contracts.wire.units import Money
-from scripts.cli.balance import OnOption, Debts
+from scripts.cli.balance import Debts, OnOption
 from scripts.cli.books import open_town
 from scripts.cli.console import out, show
 from scripts.cli.options import HomeOption, JsonOption, day_of
