@@ -64,11 +64,6 @@ def test_an_unknown_bench_names_those_there_are() -> None:
     assert {"gas", "flow"} <= set(named.replace(",", " ").split())
 
 
-def test_every_group_has_help() -> None:
-    for group in ("up", "demo", "oracle", "bill", "event", "pay", "subsidy", "statement", "fsck", "bench", "stop"):
-        assert _kopeck(group, "--help").returncode == 0, group
-
-
 def test_a_listing_as_json_is_json_alone(capsys: pytest.CaptureFixture[str]) -> None:
     show([{"line": 1, "amount_kopecks": 250}], True, "never shown")
     assert json.loads(capsys.readouterr().out) == [{"line": 1, "amount_kopecks": 250}]
