@@ -10,9 +10,15 @@ step() { # title, command...
   if "$@"; then printf '    %s: %d s\n' "$title" $((SECONDS - started)); else failed+=("$title"); fi
 }
 
+ape_log=$(mktemp)
+trap 'kill $(jobs -p) 2>/dev/null; rm -f "$ape_log"' EXIT
+scripts/ape.sh test tests/ape >"$ape_log" 2>&1 & # most of it is one compiler on one core: beside Foundry
+ape=$!
+ape_ended() { wait "$ape"; local code=$?; cat "$ape_log"; return "$code"; }
+
 step 'Foundry: unit, fuzz and invariant tests of the contracts' node_modules/.bin/forge test
 step 'Node: the golden vectors in JavaScript' node --test tests/vectors/
-step 'ape: compile, deploy and test the contracts from Python' scripts/ape.sh test tests/ape
+step 'ape: compile, deploy and test the contracts from Python (begun beside Foundry)' ape_ended
 # -rs prints every skipped test with its reason.
 step 'pytest' .venv/bin/python -m pytest -m 'not slow and not network' -n 2 --dist loadfile --max-worker-restart=0 -rs "$@"
 
