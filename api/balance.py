@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
+from itertools import groupby
 from typing import Protocol
 
 from pydantic import Field
 
+from api import cases
 from api.models import BillName, Kopecks, Model, Month
 from api.parties import Names
 from api.people import People
-from billing.read import AccountBalance, Overdue, PenaltyRow, Turnover
+from billing.read import AccountBalance, Case, LineDebt, Move, Overdue, PenaltyRow, Turnover
+from contracts.wire.ids import BillKey
 from ledger.queries import Ledger
 
 
@@ -30,6 +33,21 @@ class BalanceMonth(Model):
     netted_kopecks: Kopecks = Field(description="covered by what was paid ahead")
     refunded_kopecks: Kopecks
     penalties_kopecks: Kopecks = Field(description="accrued in the month; no part of the balance")
+    closing_kopecks: Kopecks
+
+
+class MonthTotal(Model):
+    """A month of the whole account, services in which nothing moved included."""
+
+    month: Month
+    opening_kopecks: Kopecks
+    charged_kopecks: Kopecks
+    recalculated_kopecks: Kopecks
+    granted_kopecks: Kopecks
+    paid_kopecks: Kopecks
+    netted_kopecks: Kopecks
+    refunded_kopecks: Kopecks
+    penalties_kopecks: Kopecks
     closing_kopecks: Kopecks
 
 
@@ -85,10 +103,14 @@ class Balance(Model):
     owed_back_kopecks: Kopecks
     penalties_kopecks: Kopecks = Field(description="accrued, charged or not")
     penalties_charged_kopecks: Kopecks = Field(description="charged on notes and still open")
+    totals: list[MonthTotal] = Field(description="newest month first")
     months: list[BalanceMonth]
     ages: list[Aged]
     advance: list[Advance]
     penalties: list[Penalty]
+    bills: list[cases.BillDue]
+    disputes: list[cases.DisputeState]
+    instalments: list[cases.InstalmentState]
 
 
 class Register(Protocol):
@@ -96,6 +118,10 @@ class Register(Protocol):
 
     def balance_of(self, account: str, ledger: Ledger) -> AccountBalance | None:
         """An account's balance on the ledger's own day; None where there is no such account."""
+        ...
+
+    def debts_of(self, account: str, ledger: Ledger) -> tuple[Sequence[LineDebt], Sequence[Case]]:
+        """What an account was charged, line by line; its disputes and agreements."""
         ...
 
 
@@ -112,6 +138,11 @@ class Balances:
         found = self._register.balance_of(account, self._ledger)
         return None if found is None else _balance(found, Names(self._ledger, self._people))
 
+    def standing(self, bill: BillKey, account: str) -> cases.BillStanding:
+        """When a bill of an account is due, and what of it is in dispute."""
+        debts, known = self._register.debts_of(account, self._ledger)
+        return cases.standing(bill, debts, known, Names(self._ledger, self._people))
+
 
 def _balance(found: AccountBalance, names: Names) -> Balance:
     return Balance(
@@ -121,14 +152,44 @@ def _balance(found: AccountBalance, names: Names) -> Balance:
         owed_back_kopecks=found.owed_back_kopecks,
         penalties_kopecks=found.penalties_kopecks,
         penalties_charged_kopecks=found.penalties_charged_kopecks,
-        months=[_month(row, names) for row in reversed(found.months)],
+        totals=totals(found.months),
+        months=[_month(row, names) for row in sorted(found.months, key=_newest_first)],
         ages=[Aged(age=age.value, open_kopecks=kopecks) for age, kopecks in found.ages.items()],
         advance=[
             Advance(supplier=int(supplier), supplier_name=names.supplier(supplier), left_kopecks=left)
             for supplier, left in found.advance.items()
         ],
         penalties=[_penalty(late, names) for late in found.overdue if late.table.amount_kopecks],
+        bills=cases.dues(found.debts),
+        disputes=cases.disputes(found.cases, names),
+        instalments=cases.instalments(found.cases, found.standings),
     )
+
+
+def totals(rows: Iterable[Turnover]) -> list[MonthTotal]:
+    """The months of the whole account, the newest first. ``rows``: as billing gives them, the oldest first; a service
+    that is left out of a month keeps its balance."""
+    out: list[MonthTotal] = []
+    opening = 0
+    for month, of_month in groupby(rows, key=lambda row: row.month):
+        together = list(of_month)
+        moved = {f"{move.value}_kopecks": sum(row.of(move) for row in together) for move in Move}
+        closing = opening + sum(row.closing - row.opening for row in together)
+        out.append(
+            MonthTotal(
+                month=str(month),
+                opening_kopecks=opening,
+                penalties_kopecks=sum(row.penalties for row in together),
+                closing_kopecks=closing,
+                **moved,
+            )
+        )
+        opening = closing
+    return out[::-1]
+
+
+def _newest_first(row: Turnover) -> int:
+    return -row.month.number
 
 
 def _month(row: Turnover, names: Names) -> BalanceMonth:

@@ -15,9 +15,12 @@ from sqlalchemy import Engine
 
 from billing.accounts import Account, Accounts
 from billing.as_seen import Seen, as_seen
-from billing.debt.balance import Turnover
+from billing.debt.balance import LineDebt, Move, Turnover
 from billing.debt.books import DebtBooks, Overdue
-from billing.debt.cases import Cases
+from billing.debt.cases import Case, Cases
+from billing.debt.disputes import Dispute
+from billing.debt.instalments import Agreement
+from billing.debt.instalments import Standing as AgreementStanding
 from billing.debt.penalty import Row as PenaltyRow
 from billing.debt.penalty_rules import Rules, shipped_rules, town_rules
 from billing.debt.summary import AccountBalance, balance_of
@@ -37,7 +40,21 @@ from contracts.client.keyring import KeyRing
 from contracts.wire.ids import BillKey, Hash, RunId
 from ledger.queries import Ledger
 
-__all__ = ["AccountBalance", "BillingRead", "CaseSummary", "Overdue", "PenaltyRow", "Turnover", "inbox_of"]
+__all__ = [
+    "AccountBalance",
+    "Agreement",
+    "AgreementStanding",
+    "BillingRead",
+    "Case",
+    "CaseSummary",
+    "Dispute",
+    "LineDebt",
+    "Move",
+    "Overdue",
+    "PenaltyRow",
+    "Turnover",
+    "inbox_of",
+]
 
 
 class BillingRead:
@@ -118,8 +135,17 @@ class BillingRead:
         zone, head = self.zone_of(account), ledger.head()
         if zone is None:
             return None
-        books = DebtBooks(self._engine, self._accounts, self._runs, ledger, self._rules())
-        return balance_of(account, local_date(0 if head is None else head.timestamp, zone), books, self._cases)
+        at = local_date(0 if head is None else head.timestamp, zone)
+        return balance_of(account, at, self._books(ledger), self._cases)
+
+    def debts_of(self, account: str, ledger: Ledger) -> tuple[Sequence[LineDebt], Sequence[Case]]:
+        """What an account was charged, line by line, with the day each is due; its disputes and agreements. Raises
+        UnknownAccount."""
+        book = self._books(ledger).of_account(account)
+        return book.debts, self._cases.of_accounts([account]).get(account, [])
+
+    def _books(self, ledger: Ledger) -> DebtBooks:
+        return DebtBooks(self._engine, self._accounts, self._runs, ledger, self._rules())
 
     # --- help ---
 

@@ -40,6 +40,11 @@ class Dispute:
     decision: str = ""
 
     @property
+    def place(self) -> tuple[Period, Service, SupplierId]:
+        """What it is about."""
+        return self.period, self.service, self.supplier
+
+    @property
     def is_open(self) -> bool:
         """Whether nobody has decided it yet."""
         return self.outcome is Outcome.OPEN

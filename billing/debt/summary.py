@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 from billing.debt.balance import Age, LineDebt, Turnover, ageing
-from billing.debt.books import DebtBooks, Overdue
-from billing.debt.cases import Cases, pauses_of
+from billing.debt.books import AccountBook, DebtBooks, Overdue
+from billing.debt.cases import Case, Cases, debts_covered, pauses_of, payments_on
+from billing.debt.instalments import Agreement, Standing
 from contracts.wire.ids import SupplierId
 
 
 @dataclass(frozen=True, slots=True)
 class AccountBalance:
-    """Months, debts and penalties of an account, seen on ``at``; all sums in kopecks."""
+    """Months, debts and penalties of an account, seen on ``at``; all sums in kopecks. ``standings`` tell by case how
+    each agreement to pay by instalments is kept."""
 
     account: str
     at: date
@@ -23,6 +25,8 @@ class AccountBalance:
     overdue: tuple[Overdue, ...]
     ages: Mapping[Age, int]
     advance: Mapping[SupplierId, int]
+    cases: tuple[Case, ...] = ()
+    standings: Mapping[int, Standing] = field(default_factory=dict)
 
     @property
     def open_kopecks(self) -> int:
@@ -48,7 +52,8 @@ class AccountBalance:
 def balance_of(account: str, at: date, books: DebtBooks, cases: Cases) -> AccountBalance:
     """The balance of an account. Raises UnknownAccount, Missing, PenaltyError."""
     book = books.of_account(account)
-    pauses = pauses_of(book, cases.of_accounts([account]).get(account, []), books.rules, at)
+    known = cases.of_accounts([account]).get(account, [])
+    pauses = pauses_of(book, known, books.rules, at)
     return AccountBalance(
         account,
         at,
@@ -57,4 +62,11 @@ def balance_of(account: str, at: date, books: DebtBooks, cases: Cases) -> Accoun
         tuple(books.overdue(book, at, pauses)),
         ageing(book.debts, at, books.rules.limitation_years(at)),
         book.advance,
+        tuple(known),
+        _standings(book, known, at),
     )
+
+
+def _standings(book: AccountBook, cases: Sequence[Case], at: date) -> dict[int, Standing]:
+    agreements = ((case.id, case.matter) for case in cases if isinstance(case.matter, Agreement))
+    return {case: matter.standing(payments_on(debts_covered(book, matter)), at) for case, matter in agreements}

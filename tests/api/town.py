@@ -28,6 +28,9 @@ from api.throttle import Throttle
 from api.webhooks import Webhooks
 from billing.debt.balance import Age, LineDebt, Move, Turnover, ageing
 from billing.debt.books import AccountBook, Overdue
+from billing.debt.cases import Case
+from billing.debt.disputes import Dispute
+from billing.debt.instalments import Agreement, Instalment, Standing
 from billing.debt.penalty import Paid, Scale, penalty_table
 from billing.debt.penalty_rules import Rules, shipped_rules
 from billing.debt.summary import AccountBalance
@@ -84,6 +87,7 @@ REQUISITES = Requisites(
 JANUARY = Period(2026, 1)
 MINE, PAID, OTHERS, VETOED = (BillKey(RunId(n), i) for n, i in ((1, 0), (1, 1), (1, 2), (2, 0)))
 ACCOUNT, OTHER_ACCOUNT = "10000012", "10000013"
+GROUND = "Воды <не> было"
 
 
 def hash_of(number: int) -> Hash:
@@ -287,11 +291,17 @@ class TownRegister:
     def document_of(self, bill: BillKey) -> bytes | None:
         return self.documents.get(bill)
 
+    def debts_of(self, account: str, ledger: object) -> tuple[tuple[LineDebt, ...], tuple[Case, ...]]:
+        """The debts of its balance, on whoever's bill it is."""
+        found = self.balance_of(account, ledger)
+        assert found is not None
+        return found.debts, found.cases
+
     def balance_of(self, account: str, _ledger: object) -> AccountBalance | None:
         """604.32 roubles for January with 100 paid late, seen in July: five months and a half after the due date."""
         due, at = date(2026, 2, 10), date(2026, 7, 20)
         debt = LineDebt(
-            MINE, 1, Service.SOLID_WASTE, SupplierId(2), JANUARY, due, 60_432, (Paid(date(2026, 3, 20), 10_000),)
+            MINE, 1, Service.COLD_WATER, SupplierId(2), JANUARY, due, 60_432, (Paid(date(2026, 3, 20), 10_000),)
         )
         rules = shipped_rules()
         table = penalty_table(debt.debt, rules.terms(Scale.UTILITIES, due, at), at)
@@ -301,7 +311,13 @@ class TownRegister:
         )
         ages = ageing([debt], at, 3)
         assert ages[Age.TO_180] == 50_432
-        return AccountBalance(account, at, months, (debt,), (Overdue(debt, table),), ages, {SupplierId(5): 7_000})
+        disputed = Dispute(JANUARY, Service.COLD_WATER, SupplierId(2), date(2026, 7, 1), GROUND, "обращение № 3")
+        agreed = Agreement(date(2026, 7, 2), (JANUARY,), (Instalment(date(2026, 8, 1), 20_000),), "соглашение № 4")
+        cases = (Case(1, 1, account, disputed), Case(2, 2, account, agreed)) if account == ACCOUNT else ()
+        standings = {case.id: Standing.KEPT for case in cases if case.matter is agreed}
+        return AccountBalance(
+            account, at, months, (debt,), (Overdue(debt, table),), ages, {SupplierId(5): 7_000}, cases, standings
+        )
 
     def welfare_cases(self, _ledger: object) -> list[CaseSummary]:
         return [CaseSummary(ACCOUNT, "С-5", "subsidy", JANUARY, Period(2026, 6), 2, 1, 191_100, 1_500)]

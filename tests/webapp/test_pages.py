@@ -55,3 +55,16 @@ async def test_a_document_that_cannot_be_made_is_an_error_page(town: Town, open_
     assert page.status_code == 409
     assert "Документ сейчас не напечатать" in page.text
     assert (await (await open_browser(None)).get("/bills/1-0/document.pdf")).status_code == 303
+
+
+async def test_the_balance_leads_to_its_bills_and_shows_what_is_in_dispute(open_browser: OpenBrowser) -> None:
+    browser = await open_browser("resident12")
+    page = (await browser.get("/accounts/10000012/balance", params={"lang": "en"})).text
+    assert 'href="/bills/1-0"' in page
+    assert "pay by Feb 10, 2026" in page
+    assert "being looked into" in page
+    assert "Воды &lt;не&gt; было" in page
+    assert "Signed on Jul 2, 2026" in page
+    bill = (await browser.get("/bills/1-0")).text
+    assert "Pay by Feb 10, 2026" in bill
+    assert "in dispute" in bill

@@ -45,11 +45,13 @@ def received_by_supplier(bill: dict[str, Any]) -> list[dict[str, Any]]:
 
 async def show_bill(visit: Visit) -> Response:
     """The page."""
-    bill = await visit.api.get(f"/v1/bills/{visit.request.path_params['key']}")
+    key = visit.request.path_params["key"]
+    bill = await visit.api.get(f"/v1/bills/{key}")
     return visit.page(
         "bill.html",
         zone=bill["zone"],
         bill=bill,
+        standing=await visit.api.get(f"/v1/bills/{key}/standing"),
         suppliers=received_by_supplier(bill),
         with_numbers=with_numbers,
     )
