@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,18 @@ from typing import Any
 import httpx
 
 from tests.ledger.simulation.chain import SimChain, View
+
+FAULTS = (
+    "refused",
+    "timed out before",
+    "busy",
+    "call left out",
+    "internal error",
+    "done, answer lost",
+    "cut short",
+    "a page instead",
+)
+"""What a request may meet with, by the number that is drawn."""
 
 
 class RpcRefusal(Exception):
@@ -55,7 +68,7 @@ class Nodes:
     def __init__(self, chain: SimChain, weather: Weather, chance: random.Random, step: Callable[[], None]) -> None:
         self.chain = chain
         self.weather = weather
-        self.faults = 0
+        self.faults: Counter[str] = Counter()
         self._chance = chance
         self._step = step
         self.views = [chain.view(), chain.view()]
@@ -89,9 +102,9 @@ class Nodes:
         if self._chance.random() < self.weather.move:
             self.move()
             self.refresh()
-        fault = self._chance.randrange(8) if self._chance.random() < self.weather.fault else None
+        fault = self._chance.randrange(len(FAULTS)) if self._chance.random() < self.weather.fault else None
         if fault is not None:
-            self.faults += 1
+            self.faults[FAULTS[fault]] += 1
         if fault == 0:
             raise httpx.ConnectError("refused")
         if fault == 1:

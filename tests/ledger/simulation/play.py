@@ -182,6 +182,7 @@ class Played:
     blocks: int = 0
     events: int = 0
     faults: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     reorgs: int = 0
     deepest: int = 0
     rollbacks: int = 0
@@ -256,7 +257,8 @@ class Play:
             raise Divergence(f"seed {played.seed}: {type(error).__name__}: {error}") from error
         finally:
             self.steps.unwatch()
-        played.steps, played.blocks, played.faults = self.steps.count, len(self.chain.blocks), self.nodes.faults
+        played.steps, played.blocks, played.kinds = self.steps.count, len(self.chain.blocks), self.nodes.faults
+        played.faults = played.kinds.total()
         played.reorgs, played.shutdowns, played.refusals = self.chain.reorgs, self.steps.shutdowns, self.steps.refusals
         played.events = sum(len(b.logs) for b in self.chain.blocks)
         return played

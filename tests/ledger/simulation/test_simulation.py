@@ -40,8 +40,9 @@ def databases() -> Iterator[Databases]:
 
 @pytest.mark.parametrize("seeds", SEEDS)
 def test_many_seeds_diverge_nowhere(seeds: int) -> None:
-    sums, failed = play_many(0, seeds, workers=2)
-    assert failed == []
+    outcome = play_many(0, seeds, workers=2)
+    assert outcome.failed == []
+    sums = outcome.sums
     assert sums["seeds"] == seeds
     # What did not happen was not tested.
     assert sums["deepest reorg"] > 128
