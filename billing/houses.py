@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from sqlalchemy import Connection, Engine, insert, select
 
+from billing.domain.boiler import FUELS
 from billing.domain.house import HouseEntries
 from billing.domain.house_use import HouseUse
 from billing.domain.numbers import exact_text
@@ -44,12 +45,24 @@ class EntryKind(StrEnum):
     """What the house's meter showed over the calendar year that ends with the period."""
 
 
+BOILERS = (EntryKind.BOILER_HEATING, EntryKind.BOILER_HOT_WATER)
+
+
 class UnknownHouse(LookupError):
     """There is no such house."""
 
     def __init__(self, house: str) -> None:
         super().__init__(f"no house {house!r}; register it first")
         self.house = house
+
+
+class NotAFuel(ValueError):
+    """A boiler can't take such a resource; names those it can."""
+
+    def __init__(self, service: Service) -> None:
+        fuels = ", ".join(fuel.name.lower() for fuel in FUELS)
+        super().__init__(f"a boiler takes no {service.name.lower()}; enter what it took of {fuels}")
+        self.service = service
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,9 @@ class Houses:
     # --- entries ---
 
     def enter(self, house: str, entry: Entry) -> None:
-        """Writes an entry; the same place again takes the new volume and act. Raises UnknownHouse."""
+        """Writes an entry; the same place again takes the new volume and act. Raises UnknownHouse, NotAFuel."""
+        if entry.kind in BOILERS and entry.service not in FUELS:
+            raise NotAFuel(entry.service)
         here = {
             "house": house, "service": int(entry.service), "period": entry.period.number, "kind": entry.kind.value,
             "name": entry.name,

@@ -15,7 +15,7 @@ from billing.domain.charge import ChargedLine, Input, Part
 from billing.domain.house_use import HouseUse
 from billing.domain.household import DM2_PER_M2, AccountMonth
 from billing.domain.norms import metered_or_estimated
-from billing.domain.parts import LITRES, WH_PER_KWH, days_shared, spans_of
+from billing.domain.parts import LITRES, MICRO, WH_PER_KWH, days_shared, spans_of
 from billing.domain.tariff import Kind, Version
 from contracts.wire.ids import Service
 
@@ -23,8 +23,10 @@ FUELS: dict[Service, tuple[str, int]] = {
     Service.GAS: ("m3", LITRES),
     Service.ELECTRICITY: ("kWh", WH_PER_KWH),
     Service.COLD_WATER: ("m3", LITRES),
+    Service.HEATING: ("Gcal", MICRO),
 }
-"""What a boiler takes: the unit of its rate, and how many base units it holds."""
+"""What a boiler takes: the unit of its rate, and how many base units it holds. Heat is bought where a house warms its
+own hot water in an exchanger; what that took is told by a meter of its own, not by the house's meter of heating."""
 FEATURE = "boiler"
 
 

@@ -121,6 +121,7 @@ def _band_part(
     """One zone and step; ``taken_wh`` is None where the zone's whole volume is within the first step."""
     zone, band = place
     rate = tariff.document.rates[zone + band.rate]
+    k, times, raised = volume.multiplier_of()
     symbol, t, inputs, value = "V", "T", volume.inputs, volume.value
     if taken_wh is not None:
         value = Fraction(taken_wh, WH_PER_KWH)
@@ -128,12 +129,12 @@ def _band_part(
         width = () if band.width_kwh is None else (Input.of("L", band.width_kwh, "kWh"),)
         inputs = (Input.of(symbol, value, "kWh", readings=volume.inputs[0].readings), *volume.inputs, *width)
     return Part(
-        f"P = {symbol} · {t}",
+        f"P = {symbol}{times} · {t}",
         point_of(mode),
-        (*inputs, Input.of(t, rate, "RUB/kWh")),
+        (*inputs, *raised, Input.of(t, rate, "RUB/kWh")),
         (tariff, *volume.versions),
         span,
-        formulas.by_meter(value, rate),
+        formulas.by_meter(value * k, rate),
         zone,
-        volume.surcharge_of(value * rate),
+        volume.surcharge_of(value * k * rate, k),
     )

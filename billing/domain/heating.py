@@ -10,7 +10,7 @@ from billing.domain import boiler, formulas, house_formulas
 from billing.domain.calendar import Span, cut
 from billing.domain.charge import ChargedLine, Input, Part
 from billing.domain.heating_year import MONTHS, correction, is_uniform, last_year_volume
-from billing.domain.house_heat import heat_by_area, heat_of_premises, own_heat
+from billing.domain.house_heat import heat_by_area, heat_of_premises, is_all_metered, own_heat
 from billing.domain.house_use import HouseUse
 from billing.domain.household import DM2_PER_M2, AccountMonth
 from billing.domain.numbers import half_up
@@ -37,9 +37,9 @@ class _Heated:
 def heating(month: AccountMonth) -> ChargedLine | None:
     """The heating of a month, with January's correction of a year that was paid evenly.
 
-    F18 where the house heats itself; evenly over the year the last year's mean (F3) or F2(1); F3 by the house's meter,
-    with flats' own meters where there are any; else F2 by norm, in the season. None where there is nothing to charge,
-    and where the house's sums are needed and not known. Raises DecreasingRegister and NoTariff.
+    F18 where the house heats itself; evenly over the year the last year's mean (F3(1)) or F2(1); by the house's meter
+    F3, or F3(3) where every premises has a meter of its own; else F2 by norm, in the season. None where there is
+    nothing to charge, and where the house's sums are needed and not known. Raises DecreasingRegister and NoTariff.
     """
     use = month.house_use.get(SERVICE)
     if use is not None and use.unknown:
@@ -126,7 +126,7 @@ def _by_norm(month: AccountMonth, spans: tuple[Span, ...]) -> _Heated:
 
 
 def _by_flat_meters(month: AccountMonth, use: HouseUse, own: Usage | None) -> _Heated:
-    """F3 of ПП № 1708: P = (V + S · (V^Д − ΣV) / S^об) · T; a flat without a meter counts with the metered mean."""
+    """F3 and F3(3): P = (V + S · (V^Д − ΣV) / S^об) · T; a flat without a meter counts with the metered mean."""
     area, whole = month.household.area_m2, Fraction(use.area_dm2, DM2_PER_M2)
     house_usage = Usage(Method.METER, (), use.readings)
     mine = Fraction(own.total) if own else heat_by_area(use, month.household.area_dm2)
@@ -155,13 +155,14 @@ def _by_flat_meters(month: AccountMonth, use: HouseUse, own: Usage | None) -> _H
             volume = house_formulas.heating_share(told_here, area * share, house - premises, whole)
         told = (*inputs, Input.of("T", rate, "RUB/Gcal"), *days)
         amount = house_formulas.common_charge(volume, rate)
-        parts.append(Part(formula, "ф. 3", told, (tariff,), span, amount))
+        point = "ф. 3(3)" if is_all_metered(use) else "ф. 3"
+        parts.append(Part(formula, point, told, (tariff,), span, amount))
         quantity += volume * MICRO
     return _Heated(Method.METER if own is None else own.method, quantity, tuple(parts), house_usage)
 
 
 def _evenly(month: AccountMonth, use: HouseUse | None) -> _Heated:
-    """A twelfth of last year by the house's meter, by area; where last year is not known F2(1) by norm."""
+    """F3(1): a twelfth of last year by the house's meter, by area; where last year is not known F2(1) by norm."""
     area, quantity = month.household.area_m2, Fraction(0)
     year = last_year_volume(use, month.period.year)
     parts = []
@@ -183,6 +184,6 @@ def _evenly(month: AccountMonth, use: HouseUse | None) -> _Heated:
         formula, days = days_shared("P = S · V_year / 12 / S_house · T", span, month)
         inputs = (s, Input.of("V_year", volume, "Gcal"), Input.of("S_house", whole, "m2"), t, *days)
         amount = formulas.heating_by_house_meter(area, volume * share / MONTHS, whole, rate)
-        parts.append(Part(formula, "ф. 3", inputs, (tariff,), span, amount))
+        parts.append(Part(formula, "ф. 3(1)", inputs, (tariff,), span, amount))
         quantity += area * Fraction(year, MONTHS) / whole * share
     return _Heated(Method.NORM if year is None else Method.METER, quantity, tuple(parts))

@@ -1,4 +1,4 @@
-"""Heating paid evenly over the year: the mean of the year before, and what January sets right (F3(4))."""
+"""Heating paid evenly over the year: the mean of the year before, and what January sets right (F3(2), F3(4))."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 from billing.domain import house_formulas
 from billing.domain.calendar import cut, local_date, month_span
 from billing.domain.charge import Input, Part, PartKind
-from billing.domain.house_heat import heat_of
+from billing.domain.house_heat import heat_of, is_all_metered
 from billing.domain.house_use import HouseUse
 from billing.domain.household import DM2_PER_M2, AccountMonth
 from billing.domain.parts import MICRO
@@ -37,7 +37,8 @@ def last_year_volume(use: HouseUse | None, year: int) -> int | None:
 
 
 def correction(month: AccountMonth) -> Part | None:
-    """F3(4), in January: last year's payment by the meters less what was charged for it; may be below nothing.
+    """F3(2), in January: last year's payment by the meters less what was charged for it; may be below nothing. F3(4)
+    where every premises had a meter of its own.
 
     The months that count are those the account was charged evenly for and the house's meter told. None in other
     months, and where no such month is known. Raises NoTariff.
@@ -67,7 +68,8 @@ def correction(month: AccountMonth) -> Part | None:
         Input.of("P_charged", Fraction(paid, 100), "RUB"),
     )  # fmt: skip
     versions = tuple(version for version, _ in stretches)
-    return Part(formula, "ф. 3(4)", inputs, versions, month.span, amount, kind=PartKind.RECALCULATION)
+    point = "ф. 3(4)" if all(is_all_metered(use.past[number]) for number in charged) else "ф. 3(2)"
+    return Part(formula, point, inputs, versions, month.span, amount, kind=PartKind.RECALCULATION)
 
 
 def _last_year(month: AccountMonth) -> dict[int, PastMonth]:

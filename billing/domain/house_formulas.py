@@ -43,14 +43,14 @@ def heating_uniform_by_norm(area_m2: Fraction, norm: Fraction, season_months: in
 
 
 def heating_share(own: Fraction, area_m2: Fraction, remainder: Fraction, house_area_m2: Fraction) -> Fraction:
-    """F3: V_i + S_i · (V^Д − ΣV) / S^об, Gcal, where flats have heat meters; nothing at the least."""
+    """F3, F3(3): V_i + S_i · (V^Д − ΣV) / S^об, Gcal, where flats have heat meters; nothing at the least."""
     return max(own + area_m2 * remainder / house_area_m2, Fraction(0))
 
 
 def heating_correction(
     area_m2: Fraction, house_area_m2: Fraction, year: Iterable[tuple[Fraction, Fraction]], charged_kopecks: int
 ) -> int:
-    """F3(4): the year's payment by the house meter less what was charged for it, kopecks; may be negative.
+    """F3(2), F3(4): the year's payment by the house meter less what was charged for it, kopecks; may be negative.
 
     ``year`` holds (Gcal of the house, rate) for each stretch of the year in which the rate was one.
     """

@@ -40,8 +40,17 @@ def heat_by_area(use: HouseUse, area_dm2: int) -> Fraction:
 
 def heat_of_premises(use: HouseUse) -> Fraction:
     """ΣV over all premises. Those that are no dwellings count by area, unless the house's books tell their volume."""
-    unmetered = (use.dwellings_dm2 if use.others else use.area_dm2) - use.metered_dm2
-    return use.by_meter + use.others + heat_by_area(use, max(unmetered, 0))
+    return use.by_meter + use.others + heat_by_area(use, _unmetered_dm2(use))
+
+
+def is_all_metered(use: HouseUse) -> bool:
+    """Whether every premises is told by a meter of its own or by the house's books: F3(3) and F3(4), else F3 and
+    F3(2) (ПП 354, п. 42(1))."""
+    return use.metered_dm2 > 0 and not _unmetered_dm2(use)
+
+
+def _unmetered_dm2(use: HouseUse) -> int:
+    return max((use.dwellings_dm2 if use.others else use.area_dm2) - use.metered_dm2, 0)
 
 
 def heat_of(use: HouseUse, area_dm2: int, own: int | None) -> Fraction:

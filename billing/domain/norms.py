@@ -40,6 +40,10 @@ class Raise:
     version: Version
     point: str
 
+    def of(self, component: str) -> Fraction:
+        """The multiplier of one component of a tariff: its own where the document names one, else that of them all."""
+        return self.version.document.rates.get(component, self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Mode:

@@ -11,7 +11,7 @@ from billing.domain.calendar import Span, cut
 from billing.domain.charge import Input, Part
 from billing.domain.events import Ownership
 from billing.domain.household import AccountMonth
-from billing.domain.norms import BASE_UNITS, Consumption, Mode, persons_norm
+from billing.domain.norms import BASE_UNITS, Consumption, Mode, Raise, persons_norm
 from billing.domain.numbers import half_up, kopecks
 from billing.domain.standing import standing_days
 from billing.domain.tariff import Kind, Version
@@ -65,23 +65,35 @@ def point_of(mode: Mode) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """The volume of one span and zone in natural units, with the inputs and versions that stand behind it."""
+    """The volume of one span and zone in natural units, with the inputs and versions that stand behind it.
+
+    ``times`` is what tampering multiplies it by, within ``value``. ``raised`` is the multiplier of ф. 4(1), beside it:
+    it raises what is paid and not what was used, so steps and norms are filled without it.
+    """
 
     value: Fraction
     inputs: tuple[Input, ...]
     versions: tuple[Version, ...] = ()
-    raised: Fraction = Fraction(1)
+    times: Fraction = Fraction(1)
+    raised: Raise | None = None
 
-    def surcharge_of(self, roubles: Fraction) -> int:
-        """What the multiplier adds within a sum in roubles, kopecks: for information."""
-        return kopecks(roubles * (self.raised - 1) / self.raised)
+    def multiplier_of(self, component: str = "single") -> tuple[Fraction, str, tuple[Input, ...]]:
+        """K of a component of the tariff: its value, how it stands in a formula, and its input; 1 and nothing without
+        one."""
+        k = Fraction(1) if self.raised is None else self.raised.of(component)
+        return (k, " · K", (Input.of("K", k, "1"),)) if k != 1 else (k, "", ())
+
+    def surcharge_of(self, roubles: Fraction, multiplier: Fraction = Fraction(1)) -> int:
+        """What multipliers add within a sum in roubles, kopecks: for information."""
+        times = self.times * multiplier
+        return kopecks(roubles * (times - 1) / times)
 
 
 @dataclass(frozen=True, slots=True)
 class VolumeName:
     """How a volume is called in a formula: beside volumes of other services, its norm's inputs bear a name too.
 
-    ``first`` is the place of its first reading among the line's; ``is_raised`` whether a multiplier counts.
+    ``first`` is the place of its first reading among the line's; ``is_raised`` whether multipliers count.
     """
 
     symbol: str = "V"
@@ -114,16 +126,17 @@ def volume_of(
     n, per_person = f"n{name.suffix}", f"N{name.suffix}"
     factors = [Input.of(n, norm.persons, "person"), Input.of(per_person, norm.per_person, f"{unit}/person")]
     versions = [norm.version]
-    raised = mode.raised if name.is_raised else None
+    times, raised = Fraction(1), mode.raised if name.is_raised else None
     if raised is not None:
-        factors.append(Input.of(f"K{name.suffix}", raised.value, "1"))
         versions.append(raised.version)
+    if raised is not None and mode.tampered:
+        times, raised = raised.value, None
+        factors.append(Input.of(f"K{name.suffix}", times, "1"))
     formula, days = days_shared(" · ".join(factor.symbol for factor in factors), span, month)
-    times = Fraction(1) if raised is None else raised.value
     exact = norm.persons * norm.per_person * times * Fraction(span.days, month.span.days)
     value = Fraction(half_up(exact * BASE_UNITS), BASE_UNITS)
     whole = Input.of(name.symbol, value, unit, formula=formula, rounded_to=LEAST_VOLUME)
-    return Volume(value, (whole, *factors, *days), tuple(versions), times)
+    return Volume(value, (whole, *factors, *days), tuple(versions), times, raised)
 
 
 def norm_part(month: AccountMonth, service: Service, tariff: Version, span: Span, mode: Mode) -> Part:

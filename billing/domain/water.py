@@ -98,7 +98,8 @@ def _water_parts(month: AccountMonth, service: Service, used: Consumption, spans
     for place, span in enumerate(spans):
         tariff, mode = tariff_on(month, service, span.first), used.modes[place]
         if "water" in tariff.document.rates:
-            parts += _two_component_parts(tariff, volume_of(month, service, used, place, span), span)
+            volume = volume_of(month, service, used, place, span)
+            parts += [_component(tariff, volume, span, component) for component in ("water", "heat")]
         elif mode.method is Method.NORM:
             parts.append(norm_part(month, service, tariff, span, mode))
         else:
@@ -109,15 +110,20 @@ def _water_parts(month: AccountMonth, service: Service, used: Consumption, spans
     return parts
 
 
-def _two_component_parts(tariff: Version, volume: Volume, span: Span) -> list[Part]:
+def _component(tariff: Version, volume: Volume, span: Span, component: str) -> Part:
+    """F23: what one component of hot water costs, the water or the heat in it. A multiplier may be the component's own:
+    the act raises the plain norm (ф. 4(1)), and whether heat is raised with it is for the document to say."""
     rates = tariff.document.rates
-    water, heat = formulas.two_component(volume.value, rates["water"], rates["heat_per_m3"], rates["heat"])
-    q = Input.of("q", rates["heat_per_m3"], "Gcal/m3")
-    t_water, t_heat = Input.of("T_water", rates["water"], "RUB/m3"), Input.of("T_heat", rates["heat"], "RUB/Gcal")
-    versions = (tariff, *volume.versions)
-    return [
-        Part("P = V · T_water", "ф. 23", (*volume.inputs, t_water), versions, span, water,
-             surcharge_kopecks=volume.surcharge_of(volume.value * rates["water"])),
-        Part("P = V · q · T_heat", "ф. 23", (*volume.inputs, q, t_heat), versions, span, heat,
-             surcharge_kopecks=volume.surcharge_of(volume.value * rates["heat_per_m3"] * rates["heat"])),
-    ]  # fmt: skip
+    k, times, raised = volume.multiplier_of(component)
+    amounts = formulas.two_component(volume.value * k, rates["water"], rates["heat_per_m3"], rates["heat"])
+    if component == "water":
+        formula, amount, roubles = f"P = V{times} · T_water", amounts[0], volume.value * k * rates["water"]
+        told: tuple[Input, ...] = (Input.of("T_water", rates["water"], "RUB/m3"),)
+    else:
+        formula, amount = f"P = V{times} · q · T_heat", amounts[1]
+        roubles = volume.value * k * rates["heat_per_m3"] * rates["heat"]
+        told = Input.of("q", rates["heat_per_m3"], "Gcal/m3"), Input.of("T_heat", rates["heat"], "RUB/Gcal")
+    return Part(
+        formula, "ф. 23", (*volume.inputs, *raised, *told), (tariff, *volume.versions), span, amount,
+        surcharge_kopecks=volume.surcharge_of(roubles, k),
+    )  # fmt: skip

@@ -31,9 +31,11 @@ Ints = NDArray[np.int64]
 Symbol = tuple[str, str]
 """A zone and a symbol: the name of a column."""
 
-_BY_VOLUME = frozenset({"P = V · T", "P = V · T_water", "P = V · q · T_heat"})
+_BY_VOLUME = frozenset(f"P = V{k} · {rate}" for k in ("", " · K") for rate in ("T", "T_water", "q · T_heat"))
 _BY_NORM = frozenset({"P = n · N · T", "P = n · N · K · T"})
-_BY_BAND = frozenset(f"P = V{band} · T{band}" for band in ("_within", "_over", "_1", "_2", "_3"))
+_BY_BAND = frozenset(
+    f"P = V{band}{k} · T{band}" for band in ("_within", "_over", "_1", "_2", "_3") for k in ("", " · K")
+)
 _COMMON = frozenset({"P = V_common · T", "P = V_common · T_water", "P = V_common · q · T_heat"})
 FORMULAS: Mapping[Service, frozenset[str]] = {
     Service.COLD_WATER: _BY_VOLUME | _BY_NORM,

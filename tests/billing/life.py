@@ -111,6 +111,7 @@ def play(stage: Stage, reaper: Reaper) -> dict[str, int]:
     stage.office.register.set_residents("4", date(2026, 1, 1), 6)
     ask_all(stage, reaper, {"correct": CorrectionRequest(JANUARY, ("2", "4"), "act of recount")})
     ask_all(stage, reaper, {"note": AgentPayment(stage.bill("2", JANUARY).key, ALL)})
+    stage.wait_for(FEBRUARY)
     stage.read_water({i: 1000 * i + 9000 for i in range(1, 5)}, second.end_ts)
     ask_all(stage, reaper, {"run 2": RunRequest(FEBRUARY)})
     ask_all(stage, reaper, {f"pay {a} 2": AgentPayment(stage.bill(a, FEBRUARY).key, ALL) for a in "1234"})

@@ -30,6 +30,7 @@ def billed(stage: Stage, accounts: int = 3) -> None:
 
 def billed_again(stage: Stage, accounts: int) -> None:
     """The same town billed for February."""
+    stage.wait_for(FEBRUARY)
     stage.read_water({i: 1000 * i + 8000 for i in range(1, accounts + 1)}, SECOND.end_ts)
     (item,) = stage.work(stage.ask("run 2", RunRequest(FEBRUARY)))
     assert item.state is State.DONE, item.reason

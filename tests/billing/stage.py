@@ -9,6 +9,7 @@ from pathlib import Path
 
 from billing.accounts import Accounts, NewAccount
 from billing.collect import Collector
+from billing.domain.calendar import month_span
 from billing.domain.household import House, Household
 from billing.domain.readings import MeterBinding, MeterKind
 from billing.inbox import Inbox, Item
@@ -152,6 +153,13 @@ class Stage:
         self.collector.step()
         self.town.mine(1)
         self.indexed.sync()
+
+    def wait_for(self, period: Period) -> None:
+        """The chain's clock goes on to where a month has begun at the houses, if it is not there yet."""
+        begins = month_span(period, ZONE).start_ts
+        if self.town.reader.head().timestamp < begins:
+            self.town.rpc.call("evm_setNextBlockTimestamp", begins)
+            self.turn()
 
     def settle(self) -> None:
         """Everything there is now becomes final, in the ledger too."""

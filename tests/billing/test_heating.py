@@ -83,7 +83,7 @@ def test_evenly_over_the_year_by_norm_and_by_last_year() -> None:
     line = line_of(month(evenly(), tariffs=seven, period=Period(2026, 7)))
     assert (line.amount_kopecks, line.quantity) == (129073, 506_800)
     mean = line_of(month(evenly(), HouseUse(HEAT, 562_080, last_year=1_104_600_000)))
-    assert (mean.amount_kopecks, mean.parts[0].point) == (226478, "ф. 3")
+    assert (mean.amount_kopecks, mean.parts[0].point) == (226478, "ф. 3(1)")
     check_working(line)
     check_working(mean)
 
@@ -97,13 +97,13 @@ def year_of(gcal: int, kopecks: int, year: int = 2025) -> tuple[HouseUse, tuple[
 
 
 def test_january_sets_the_year_right() -> None:
-    """F3(4): 1104.6 Gcal of the house are 27177.32 ₽ for 54.3 m²; 12 · 2212.69 = 26552.28 were paid: +625.04."""
+    """F3(2): 1104.6 Gcal of the house are 27177.32 ₽ for 54.3 m²; 12 · 2212.69 = 26552.28 were paid: +625.04."""
     numbers = [Period(2025, n) for n in range(12, 0, -1)]
     past = {p.number: HouseUse(HEAT, 562_080, volume=92_050_000) for p in numbers}
     history = tuple(PastMonth(Method.NORM, {}, month_span(p, ZONE).start_ts, charged_kopecks=221269) for p in numbers)
     line = line_of(month(evenly(), HouseUse(HEAT, 562_080, past=past), history={HEAT: history}))
     right = [part for part in line.parts if part.kind is PartKind.RECALCULATION]
-    assert [(part.amount_kopecks, part.point) for part in right] == [(62504, "ф. 3(4)")]
+    assert [(part.amount_kopecks, part.point) for part in right] == [(62504, "ф. 3(2)")]
     assert line.charged_kopecks == 226478
     check_working(line)
 
@@ -272,6 +272,22 @@ def test_hot_water_of_the_house_s_own_boiler() -> None:
     )  # fmt: skip
     (line,) = charge_account(made)
     assert [part.amount_kopecks for part in line.parts] == [13507, 4805]
+    check_working(line)
+
+
+def test_published_hot_water_of_a_house_that_warms_it_by_bought_heat() -> None:
+    """F20 as an authority of Penza worked it out for June 2014: 31.424 m³ of hot water took 12.9 Gcal at 1056.37 ₽,
+    cold water costs 17.73 ₽: (12.9 · 1056.37 + 31.424 · 17.73) / 31.424 = 451.38 ₽ a cubic metre."""
+    heat = {**TARIFF, "rates": {"single": "1056.37"}}
+    cold = {**COLD, "rates": {"single": "17.73"}}
+    rows = [register(SPAN.start_ts, 0), register(SPAN.end_ts, 1000)]
+    use = HouseUse(Service.HOT_WATER, 562_080, by_meter=31_424, fuels={HEAT: 12_900_000})
+    made = month_of(
+        house=by_season(), tariffs=tariffs_of(heat, cold), suppliers={Service.HOT_WATER: SupplierId(2)},
+        meters={Service.HOT_WATER: (counters(Service.HOT_WATER, rows),)}, house_use={Service.HOT_WATER: use},
+    )  # fmt: skip
+    (line,) = charge_account(made)
+    assert line.amount_kopecks == 45138
     check_working(line)
 
 

@@ -64,6 +64,7 @@ def read(stage: Stage, at: int, flats: Mapping[int, int], house: int | None) -> 
 
 
 def run(stage: Stage, period: Period, **request: Any) -> None:
+    stage.wait_for(period)
     (item,) = stage.work(stage.ask(f"run {period}", RunRequest(period, **request)))
     assert item.state is State.DONE, item.reason
 

@@ -30,6 +30,7 @@ def billed_quarter(stage: Stage) -> None:
     for place, period in enumerate(MONTHS):
         counters = {number: counters[number] + USE[str(number)][place] for number in counters}
         stage.read_water(counters, month_span(period, ZONE).end_ts)
+        stage.wait_for(period)
         (item,) = stage.work(stage.ask(f"run {period}", RunRequest(period)))
         assert item.state is State.DONE, item.reason
 
