@@ -39,11 +39,14 @@ def bill_key_at(data: bytes, at: int) -> BillKey:
 
 
 def bytes_at(data: bytes, at: int) -> bytes:
-    """Bytes of any length. Raises ValueError where they are cut short."""
+    """Bytes of any length. Raises ValueError where they are cut short, or not filled up with zeros to a whole word."""
     start = uint_at(data, at) + 32
     size = uint_at(data, start - 32)
-    if start + size > len(data):
+    if start + size > len(data) or start > len(data):
         raise ValueError("the data is cut short")
+    filling = data[start + size : start + size + -size % 32]
+    if len(filling) != -size % 32 or any(filling):
+        raise ValueError("bytes are not filled up with zeros to a whole word")
     return data[start : start + size]
 
 
@@ -70,9 +73,15 @@ class Parameter:
     """One parameter of an event or an error, under its name in Python."""
 
     name: str
+    declared: str
     canonical: str
     indexed: bool
     read: Read
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether its head is an offset only, and it stands behind the heads."""
+        return self.canonical in ("bytes", "string") or self.canonical.startswith("(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,4 +129,4 @@ def _parameter(text: str, types: dict[str, tuple[str, Read]]) -> Parameter:
         canonical, read = kind, int_at
     else:
         raise ValueError(f"no way to read {kind}")
-    return Parameter(snake_case(name), canonical, "indexed" in words[1:-1], read)
+    return Parameter(snake_case(name), kind, canonical, "indexed" in words[1:-1], read)

@@ -23,46 +23,15 @@ from contracts.wire.ids import (
     SupplierId,
     Tag,
 )
+from contracts.wire.layouts import Event as Event  # noqa: PLC0414  told on, with the events themselves
+from contracts.wire.layouts import Layout
+from contracts.wire.layouts import LogError as LogError  # noqa: PLC0414
+from contracts.wire.layouts import LogRef as LogRef  # noqa: PLC0414
 from contracts.wire.receipts import PROPOSAL_TYPE, Leg, legs_at, proposal_at
 from contracts.wire.structs import Proposal
 
-
-class LogError(ValueError):
-    """A log is not of the layout that its event fixes: a node that cut it short, or another contract's."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogRef:
-    """Where a log stands; ``contract`` is the name of the contract that wrote it."""
-
-    block_number: int
-    block_hash: Hash
-    tx_hash: Hash
-    log_index: int
-    contract: str
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What every event has: its place."""
-
-    log: LogRef
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """How to read one event: where each parameter comes from, in the order of the fields."""
-
-    event: type[Event]
-    contract: str
-    declaration: Declaration
-    topics: int
-    head_bytes: int
-    places: tuple[tuple[bool, int, Read], ...]  # indexed, place in the topics or the data, reader
-
-
 _E = TypeVar("_E", bound=Event)
-_LAYOUTS: dict[str, _Layout] = {}
+_LAYOUTS: dict[str, Layout] = {}
 _STRUCTS: dict[str, tuple[str, Read]] = {"Proposal": (PROPOSAL_TYPE, proposal_at), "Legs": ("bytes", legs_at)}
 
 
@@ -73,23 +42,10 @@ def _event(contract: str, declaration: str) -> Callable[[type[_E]], type[_E]]:
     def enter(cls: type[_E]) -> type[_E]:
         made = dataclass(frozen=True, slots=True)(cls)
         parsed = parse_declaration(declaration, _STRUCTS)
-        _LAYOUTS["0x" + parsed.hash.hex()] = _layout(made, contract, parsed)
+        _LAYOUTS["0x" + parsed.hash.hex()] = Layout(made, contract, parsed)
         return made
 
     return enter
-
-
-def _layout(event: type[Event], contract: str, declaration: Declaration) -> _Layout:
-    places: list[tuple[bool, int, Read]] = []
-    topics, head = 1, 0
-    for parameter in declaration.parameters:
-        if parameter.indexed:
-            places.append((True, topics, parameter.read))
-            topics += 1
-        else:
-            places.append((False, head, parameter.read))
-            head += 32
-    return _Layout(event, contract, declaration, topics, head, tuple(places))
 
 
 def event_layouts() -> Mapping[str, tuple[type[Event], str, Declaration]]:
@@ -104,27 +60,7 @@ def decode_log(raw: Mapping[str, Any]) -> Event | None:
     """
     topics = raw["topics"]
     layout = _LAYOUTS.get(topics[0]) if topics else None
-    if layout is None:
-        return None
-    try:
-        if len(topics) != layout.topics:
-            raise LogError(f"{layout.declaration.name} has {layout.topics} topics, not {len(topics)}")
-        data = bytes.fromhex(raw["data"][2:])
-        if len(data) < layout.head_bytes:
-            raise LogError(f"{layout.declaration.name} has {layout.head_bytes} bytes of data or more, not {len(data)}")
-        log = LogRef(
-            int(raw["blockNumber"], 16),
-            Hash(bytes.fromhex(raw["blockHash"][2:])),
-            Hash(bytes.fromhex(raw["transactionHash"][2:])),
-            int(raw["logIndex"], 16),
-            layout.contract,
-        )
-        values = [
-            read(bytes.fromhex(topics[at][2:]), 0) if indexed else read(data, at) for indexed, at, read in layout.places
-        ]
-        return layout.event(log, *values)
-    except (ValueError, IndexError, TypeError) as error:
-        raise LogError(f"{layout.declaration.name} in {raw.get('transactionHash')}: {error}") from error
+    return None if layout is None else layout.read(raw, topics)
 
 
 # --- Registry ---

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from struct import unpack
+from typing import Any, NamedTuple
 
-from contracts.wire.declarations import int_at, uint_at, word_at
-from contracts.wire.ids import Period, SourceId, SupplierId
+from contracts.wire.declarations import bytes_at, uint_at
+from contracts.wire.ids import Period, SupplierId
 from contracts.wire.structs import Proposal, SupplierTotal, UsedHead
+from contracts.wire.words import OFFSET, Words
 
 _LEG_BYTES = 8
-_TUPLE_BYTES = 128  # a SupplierTotal or a UsedHead: four words each
-
 PROPOSAL_TYPE = (
     "(uint32,uint32,bytes32,uint32,bytes32,bytes32,(uint16,uint32,int64,bytes32)[],(uint32,uint16,uint48,bytes24)[])"
 )
+_PROPOSAL = Words(["uint32", "uint32", "bytes32", "uint32", "bytes32", "bytes32", OFFSET, OFFSET])
+_SUPPLIER = Words(["uint16", "uint32", "int64", "bytes32"])
+_HEAD = Words(["uint32", "uint16", "uint48", "bytes24"])
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(NamedTuple):
     """One line of a receipt that got money."""
 
     line: int
@@ -27,46 +29,46 @@ class Leg:
 
 def legs_at(data: bytes, at: int) -> tuple[Leg, ...]:
     """A receipt's legs, one for each line of the bill; lines that got nothing are left out. Raises ValueError."""
-    start = uint_at(data, at) + 32
-    size = uint_at(data, start - 32)
-    legs = data[start : start + size]
-    if len(legs) != size or size % _LEG_BYTES:
+    legs = bytes_at(data, at)
+    if len(legs) % _LEG_BYTES:
         raise ValueError("the legs are cut short")
-    out = []
-    for line in range(size // _LEG_BYTES):
-        packed = int.from_bytes(legs[_LEG_BYTES * line : _LEG_BYTES * (line + 1)], "big")
-        amount = packed & 0xFFFFFFFFFFFF
-        if amount:
-            out.append(Leg(line, SupplierId(packed >> 48), amount))
-    return tuple(out)
+    return tuple(
+        [
+            Leg(line, packed >> 48, amount)
+            for line, packed in enumerate(unpack(f">{len(legs) // _LEG_BYTES}Q", legs))
+            if (amount := packed & 0xFFFFFFFFFFFF)
+        ]
+    )
 
 
 def proposal_at(data: bytes, at: int) -> Proposal:
-    """A run as proposed. Raises ValueError where it is cut short."""
+    """A run as proposed. Raises ValueError where it is cut short, or a value is beyond its type."""
     start = uint_at(data, at)
-    suppliers = start + uint_at(data, start + 192)
-    heads = start + uint_at(data, start + 224)
-    if heads + 32 + _TUPLE_BYTES * uint_at(data, heads) > len(data):
-        raise ValueError("the proposal is cut short")
+    period, count, root, tariff, engine, superseded, suppliers_at, heads_at = _PROPOSAL.cut(data, start)
+    suppliers = _array_at(data, start, suppliers_at, _SUPPLIER)
+    heads = _array_at(data, start, heads_at, _HEAD)
     return Proposal(
-        Period.from_number(uint_at(data, start)),
-        uint_at(data, start + 32),
-        word_at(data, start + 64),
-        uint_at(data, start + 96),
-        word_at(data, start + 128),
-        word_at(data, start + 160),
-        tuple(_supplier_total(data, suppliers + 32 + _TUPLE_BYTES * i) for i in range(uint_at(data, suppliers))),
-        tuple(_used_head(data, heads + 32 + _TUPLE_BYTES * i) for i in range(uint_at(data, heads))),
+        Period.from_number(period),
+        count,
+        root,
+        tariff,
+        engine,
+        superseded,
+        tuple([SupplierTotal(*values) for values in suppliers]),
+        tuple([UsedHead(*values) for values in heads]),
     )
 
 
-def _supplier_total(data: bytes, at: int) -> SupplierTotal:
-    return SupplierTotal(
-        SupplierId(uint_at(data, at)), uint_at(data, at + 32), int_at(data, at + 64), word_at(data, at + 96)
-    )
+def _array_at(data: bytes, start: int, offset: int, words: Words) -> list[tuple[Any, ...]]:
+    """The elements of an array that a struct at ``start`` names by its offset."""
+    at = start + offset
+    if offset < _PROPOSAL.size or at >= len(data):
+        raise ValueError("an offset leads to no place behind the heads")
+    return [words.cut(data, at + 32 + words.size * i) for i in range(_checked_count(data, at, words.size))]
 
 
-def _used_head(data: bytes, at: int) -> UsedHead:
-    return UsedHead(
-        SourceId(uint_at(data, at)), uint_at(data, at + 32), uint_at(data, at + 64), data[at + 96 : at + 120]
-    )
+def _checked_count(data: bytes, at: int, size: int) -> int:
+    count = uint_at(data, at)
+    if at + 32 + size * count > len(data):
+        raise ValueError("the proposal is cut short")
+    return count

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from contracts.wire import events as chain
 from ledger import models
-from ledger.projection import anchoring, grants, registry, runs, settlement
+from ledger.projection import anchoring, grants, registry, runs, settlement, token
 from ledger.projection.handlers import Handlers
 from ledger.projection.known import Known
 from ledger.projection.money import TransactionMoney, check_balanced
@@ -19,8 +19,8 @@ _HANDLERS: Handlers = {
     **runs.HANDLERS,
     **settlement.HANDLERS,
     **grants.HANDLERS,
+    **token.HANDLERS,
 }
-_OF_THE_TOKEN = (chain.Transfer, chain.Minted, chain.Redeemed, chain.Seized)
 _NOT_KEPT = (chain.Approval,)
 """Allowances are no part of the ledger: the chain answers for them."""
 
@@ -39,9 +39,6 @@ def project(events: Sequence[chain.Event], known: Known) -> FactRows:
             if money is not None:
                 money.settle(rows)
             money = TransactionMoney(log.tx_hash)
-        if isinstance(event, _OF_THE_TOKEN):
-            money.token(event)
-            continue
         handler = _HANDLERS.get(type(event))
         if handler is not None:
             handler(event, rows, known, money)

@@ -7,9 +7,11 @@ entry of its own; a receipt that the token does not cover stops the ledger.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from contracts.wire import events as chain
 from contracts.wire.events import LogRef
@@ -21,10 +23,12 @@ from ledger.store import FactRows
 
 ISSUE: bytes = NO_ADDRESS
 """The bank's issue, as a wallet: its balance is minus the supply."""
+_COLUMNS = models.postings.columns.keys()
+_PLACE: Callable[[Any], tuple[int, int]] = itemgetter(*map(_COLUMNS.index, ("block_number", "log_index")))
+_AMOUNT: Callable[[Any], int] = itemgetter(_COLUMNS.index("amount_kopecks"))
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(NamedTuple):
     """Kopecks from one wallet to another; ``supplier`` where it is a receipt of theirs, or a refund by them, with
     the bill and line it is for."""
 
@@ -37,19 +41,21 @@ class Flow:
     is_refund: bool = False
 
 
-@dataclass
 class TransactionMoney:
     """One transaction's receipts and transfers."""
 
-    tx_hash: Hash
-    _claimed: Counter[tuple[bytes, bytes]] = field(default_factory=Counter)
-    _transfers: list[chain.Transfer] = field(default_factory=list)
-    _entries: list[tuple[LogRef, EntryKind, bytes | None, Sequence[Flow]]] = field(default_factory=list)
+    def __init__(self, tx_hash: Hash) -> None:
+        """Nothing yet."""
+        self.tx_hash = tx_hash
+        self._claimed: defaultdict[tuple[bytes, bytes], int] = defaultdict(int)
+        self._transfers: list[chain.Transfer] = []
+        self._entries: list[tuple[LogRef, EntryKind, bytes | None, Sequence[Flow]]] = []
 
     def enter(self, log: LogRef, kind: EntryKind, flows: Sequence[Flow], reference: bytes | None = None) -> None:
         """Notes a receipt and the flows that it claims."""
+        claimed = self._claimed
         for flow in flows:
-            self._claimed[flow.sender, flow.recipient] += flow.amount_kopecks
+            claimed[flow[:2]] += flow.amount_kopecks
         self._entries.append((log, kind, reference, flows))
 
     def token(self, event: chain.Transfer | chain.Minted | chain.Redeemed | chain.Seized) -> None:
@@ -68,7 +74,7 @@ class TransactionMoney:
         """Holds claims against transfers and writes the entries. Raises Unreconciled."""
         if not (self._claimed or self._transfers):
             return
-        moved: Counter[tuple[bytes, bytes]] = Counter()
+        moved: defaultdict[tuple[bytes, bytes], int] = defaultdict(int)
         for transfer in self._transfers:
             moved[transfer.from_, transfer.to] += transfer.value
         for pair, claimed in self._claimed.items():
@@ -76,7 +82,7 @@ class TransactionMoney:
                 raise Unreconciled(self.tx_hash, *pair, claimed, moved[pair])
         for log, kind, reference, flows in self._entries:
             _write(rows, log, kind, reference, flows)
-        unexplained = moved - self._claimed
+        unexplained = {pair: amount - self._claimed.get(pair, 0) for pair, amount in moved.items()}
         for transfer in self._transfers:
             pair = transfer.from_, transfer.to
             rest = min(transfer.value, unexplained[pair])
@@ -87,12 +93,8 @@ class TransactionMoney:
 
 def check_balanced(rows: FactRows) -> None:
     """Sums the postings as they are to be written, entry by entry. Raises Unbalanced where one is not zero."""
-    postings: Counter[tuple[int, int]] = Counter()
-    where = [models.postings.columns.keys().index(name) for name in ("block_number", "log_index", "amount_kopecks")]
-    for row in rows.of(models.postings):
-        block_number, log_index, amount = (int(str(row[column])) for column in where)
-        postings[block_number, log_index] += amount
-    for place, amount in postings.items():
+    for place, postings in groupby(rows.of(models.postings), _PLACE):
+        amount = sum(map(_AMOUNT, postings))
         if amount:
             raise Unbalanced(*place, amount)
 
@@ -104,19 +106,18 @@ def _issue(account: bytes, amount_kopecks: int) -> Flow:
 
 def _write(rows: FactRows, log: LogRef, kind: EntryKind, reference: bytes | None, flows: Sequence[Flow]) -> None:
     """One entry: a posting for each flow's supplier side, and one for each wallet on the other side."""
-    place = log.block_number, log.log_index
-    others: Counter[bytes] = Counter()
+    block, _, tx_hash, index, _ = log
+    postings = rows.of(models.postings)
+    others: dict[bytes, int] = {}
     total = position = 0
-    for flow in flows:
-        total += flow.amount_kopecks
-        sign, own, other = (-1, flow.sender, flow.recipient) if flow.is_refund else (1, flow.recipient, flow.sender)
-        others[other] -= sign * flow.amount_kopecks
-        run, index = (None, None) if flow.bill is None else (flow.bill.run, flow.bill.index)
-        what = flow.supplier, run, index, flow.line, sign * flow.amount_kopecks
-        rows.add(models.postings, *place, position, own, *what)
+    for sender, recipient, amount, supplier, bill, line, is_refund in flows:
+        total += amount
+        own, other, signed = (sender, recipient, -amount) if is_refund else (recipient, sender, amount)
+        others[other] = others.get(other, 0) - signed
+        run, bill_index = (None, None) if bill is None else (bill.run, bill.index)
+        postings.append((block, index, position, own, supplier, run, bill_index, line, signed))
         position += 1
     for wallet, amount in others.items():
-        rows.add(models.postings, *place, position, wallet, None, None, None, None, amount)
+        postings.append((block, index, position, wallet, None, None, None, None, amount))
         position += 1
-    other_wallet = next(iter(others), ISSUE)
-    rows.add(models.entries, *place, int(kind), reference, other_wallet, total, log.tx_hash)
+    rows.add(models.entries, block, index, int(kind), reference, next(iter(others), ISSUE), total, tx_hash)

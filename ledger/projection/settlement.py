@@ -14,19 +14,21 @@ _PAID = int(MovementKind.PAID)
 
 
 def _bill_paid(e: chain.BillPaid, rows: FactRows, known: Known, money: TransactionMoney) -> None:
-    log = e.log
-    place = log.block_number, log.log_index
-    run, index = e.bill.run, e.bill.index
+    block, _, tx_hash, log_index, _ = e.log
+    bill, payer = e.bill, e.payer
+    run, index, state = bill.run, bill.index, int(e.state)
     flows: list[Flow] = []
+    movements = rows.of(models.movements)
+    wallets = known.wallet_of_supplier
     total = 0
-    for position, leg in enumerate(e.legs):
-        line, supplier, amount = leg.line, leg.supplier, leg.amount_kopecks
+    for position, (line, supplier, amount) in enumerate(e.legs):
         total += amount
-        flows.append(Flow(e.payer, known.payout(supplier, log.block_number), amount, supplier, e.bill, line))
-        rows.add(models.movements, *place, position, run, index, line, supplier, _PAID, amount)
-    rows.add(models.payments, *place, run, index, e.payer, e.ref, total, int(e.state), log.tx_hash)
-    rows.add(models.bill_states, *place, run, index, int(e.state), None)
-    money.enter(log, EntryKind.PAYMENT, flows, e.ref)
+        wallet = wallets.get(supplier) or known.payout(supplier, block)
+        flows.append(Flow(payer, wallet, amount, supplier, bill, line))
+        movements.append((block, log_index, position, run, index, line, supplier, _PAID, amount))
+    rows.add(models.payments, block, log_index, run, index, payer, e.ref, total, state, tx_hash)
+    rows.add(models.bill_states, block, log_index, run, index, state, None)
+    money.enter(e.log, EntryKind.PAYMENT, flows, e.ref)
 
 
 def _bill_skipped(e: chain.BillSkipped, rows: FactRows, _k: Known, _: TransactionMoney) -> None:

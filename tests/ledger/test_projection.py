@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from sqlalchemy import Table
 
 from contracts.wire import events as chain
 from contracts.wire.events import LogRef
@@ -23,7 +24,7 @@ from contracts.wire.receipts import Leg
 from ledger import models
 from ledger.errors import SequenceBroken, Unbalanced, UnknownName, Unreconciled
 from ledger.models import EntryKind
-from ledger.projection import project
+from ledger.projection import money, project
 from ledger.projection.known import Known
 from ledger.store import FactRows
 from tests.ledger.town import bytes_of
@@ -107,12 +108,13 @@ class TestMoney:
     def test_a_posting_written_one_kopeck_off_stops_the_ledger(
         self, monkeypatch: pytest.MonkeyPatch, wallet: Address
     ) -> None:
-        def bent(rows: FactRows, table: Table, *values: object) -> None:
-            is_bent = table is models.postings and values[3] == wallet
-            write(rows, table, *((*values[:-1], int(str(values[-1])) + 1) if is_bent else values))
+        def bent(rows: FactRows, *entry: Any) -> None:
+            write(rows, *entry)
+            written = rows.of(models.postings)
+            written[:] = [(*row[:-1], int(str(row[-1])) + 1) if row[3] == wallet else row for row in written]
 
-        write = FactRows.add
-        monkeypatch.setattr(FactRows, "add", bent)
+        write = money._write
+        monkeypatch.setattr(money, "_write", bent)
         with pytest.raises(Unbalanced, match="block 2, log 0 sums to 1 kopecks"):
             project([registered(0, 1, PAYOUT), paid(0, (0, 1, 70)), moved(1, PAYER, PAYOUT, 70)], Known())
 
