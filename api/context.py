@@ -9,6 +9,7 @@ from typing import Protocol
 from api.balance import Balances
 from api.models import Account, Bill, GrantBatch, Proof, Statement, Status, Supplier, WelfareCase
 from api.orders import Network
+from api.outlook import Outlooks
 from api.papers import Documents
 from api.people import People
 from api.requests import Requests
@@ -79,6 +80,7 @@ class Context:
     throttle: Throttle
     books: Books
     balances: Balances
+    outlooks: Outlooks
     documents: Documents
     supplier_desk: SupplierDesk
     requests: Requests

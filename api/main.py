@@ -20,6 +20,7 @@ from api.books import LedgerBooks
 from api.caller import IN_PROCESS
 from api.context import Context
 from api.orders import Network
+from api.outlook import Outlooks
 from api.papers import Documents, Payees
 from api.people import People
 from api.problems import NotReady
@@ -51,6 +52,7 @@ def open_context(home: Path, secret: str) -> Context:
         throttle=Throttle(engine),
         books=books,
         balances=Balances(ledger, register, people),
+        outlooks=Outlooks(ledger, register),
         documents=Documents(Papers.open(home, ledger), people, payees),
         supplier_desk=SupplierDesk(ledger, books, payees, Webhooks(engine)),
         requests=Requests(inbox_of(home)),

@@ -142,6 +142,14 @@ class NotPrintable(Problem):
     remedy = "Do what the detail says, or ask the operator to enter what is missing."
 
 
+class NoForecast(Problem):
+    """An account without a metered month, or without a tariff for the month to come."""
+
+    slug, status = "no-forecast", 409
+    title = "There is no forecast yet"
+    remedy = "Ask again when the next month is billed."
+
+
 class NotReady(Problem):
     """Another part of the service is not running yet."""
 
@@ -172,6 +180,7 @@ TABLE: tuple[type[Problem], ...] = (
     WrongSum,
     OrderRefused,
     NotPrintable,
+    NoForecast,
     NotReady,
     Unexpected,
 )

@@ -26,11 +26,16 @@ from billing.debt.penalty_rules import Rules, shipped_rules, town_rules
 from billing.debt.summary import AccountBalance, balance_of
 from billing.domain.calendar import local_date
 from billing.domain.household import House
+from billing.domain.tariff import NoTariff, TariffError
+from billing.domain.usage import DecreasingRegister
 from billing.explanation import explain_bill
 from billing.inbox import Inbox
 from billing.office import open_inbox
+from billing.outlook.forecast import NoHistory
+from billing.outlook.outlook import MonthAhead, Outlook
 from billing.run import Run, Runs, RunStage
 from billing.store import database_url, open_database
+from billing.tariffs import Tariffs
 from billing.welfare.overview import CaseSummary, summaries
 from billing.welfare.records import Records
 from billing.welfare.standing import Standing
@@ -49,12 +54,18 @@ __all__ = [
     "CaseSummary",
     "Dispute",
     "LineDebt",
+    "MonthAhead",
     "Move",
+    "NotForeseeable",
     "Overdue",
     "PenaltyRow",
     "Turnover",
     "inbox_of",
 ]
+
+
+class NotForeseeable(LookupError):
+    """An account's months to come can't be worked out; says why, and what would mend it."""
 
 
 class BillingRead:
@@ -69,6 +80,7 @@ class BillingRead:
         self._engine = engine
         self._cases = Cases(engine, keyring)
         self._rules = rules
+        self._keyring = keyring
         self.files = files
 
     @classmethod
@@ -146,6 +158,16 @@ class BillingRead:
 
     def _books(self, ledger: Ledger) -> DebtBooks:
         return DebtBooks(self._engine, self._accounts, self._runs, ledger, self._rules())
+
+    # --- months to come ---
+
+    def outlook_of(self, account: str, months: int, ledger: Ledger) -> list[MonthAhead]:
+        """The ``months`` after the last that was billed, 1 to 12. Raises UnknownAccount, NotForeseeable."""
+        tariffs = Tariffs(self._engine, self.files)
+        try:
+            return Outlook(self._engine, self._accounts, self._keyring, tariffs, ledger).of(account, months)
+        except (NoHistory, NoTariff, TariffError, DecreasingRegister) as error:
+            raise NotForeseeable(str(error)) from error
 
     # --- help ---
 

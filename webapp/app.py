@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from webapp.client import ApiProblem
-from webapp.pages import balance, bill, home, login, order, pay, payment, prepay, statement, verify
+from webapp.pages import balance, bill, home, login, order, outlook, pay, payment, prepay, statement, verify
 from webapp.view import HERE, DemoLogin, Site, Visit, problem_page
 
 
@@ -44,6 +44,7 @@ def create_webapp(
         *login.routes,
         *home.routes,
         *balance.routes,
+        *outlook.routes,
         *bill.routes,
         *pay.routes,
         *order.routes,

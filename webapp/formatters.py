@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -53,6 +53,12 @@ class Formatter:
         places, _ = SCALES.get(unit, (0, unit))
         scaled = Decimal(count).scaleb(-places)
         return self.number(f"{scaled.normalize():f}" if scaled else "0")
+
+    def rounded(self, count: int, unit: str) -> str:
+        """A quantity that is only foreseen, to a tenth of the unit people use, half up."""
+        places, _ = SCALES.get(unit, (0, unit))
+        scaled = Decimal(count).scaleb(-places).quantize(Decimal("0.1"), ROUND_HALF_UP)
+        return str(format_decimal(scaled, "#,##0.#", locale=self._locale))
 
     def common_unit(self, unit: str) -> str:
         """The unit in which `quantity` shows a base unit."""

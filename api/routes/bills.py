@@ -11,6 +11,7 @@ from api.caller import Caller, Door
 from api.cases import BillStanding
 from api.division import divide
 from api.models import Accounts, Bill, BillSummary, Proof, Split, Status, Suppliers
+from api.outlook import Ahead
 from api.problems import BillClosed, NotFound, WrongSum
 from api.rights import own_account, own_bill, parse_bill, payable
 
@@ -45,6 +46,12 @@ def account_balance(account: str, caller: Caller, door: Door) -> Balance:
     if found is None:
         raise NotFound(f"there is no account {account} among yours")
     return found
+
+
+@router.get("/accounts/{account}/outlook")
+def account_outlook(account: str, caller: Caller, door: Door, months: Annotated[int, Query(ge=1, le=12)] = 3) -> Ahead:
+    """What the months after the last bill will use and cost, with intervals, beside the naive figure."""
+    return door.outlooks.of(own_account(door, caller, account).account, months)
 
 
 @router.get("/accounts/{account}/bills")

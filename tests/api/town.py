@@ -17,6 +17,7 @@ from api.balance import Balances
 from api.books import LedgerBooks
 from api.context import Context
 from api.orders import Network
+from api.outlook import Outlooks
 from api.papers import AGENT as PAYEE
 from api.papers import Documents, Payees
 from api.people import Contact, People, Role
@@ -34,11 +35,15 @@ from billing.debt.instalments import Agreement, Instalment, Standing
 from billing.debt.penalty import Paid, Scale, penalty_table
 from billing.debt.penalty_rules import Rules, shipped_rules
 from billing.debt.summary import AccountBalance
+from billing.domain.calendar import month_span
+from billing.domain.charge import ChargedLine, Part
+from billing.domain.usage import Method
 from billing.inbox import Inbox
+from billing.outlook.bill import Foreseen, ForeseenBill
 from billing.paper.desk import Papers
 from billing.paper.gis.directory import read_directory
 from billing.paper.person import Requisites
-from billing.read import CaseSummary
+from billing.read import CaseSummary, MonthAhead, NotForeseeable
 from billing.store import open_database as open_billing
 from contracts.wire.ids import (
     Address,
@@ -319,6 +324,17 @@ class TownRegister:
             account, at, months, (debt,), (Overdue(debt, table),), ages, {SupplierId(5): 7_000}, cases, standings
         )
 
+    def outlook_of(self, account: str, months: int, _ledger: object) -> list[MonthAhead]:
+        """Water alone; nothing is known of the other account."""
+        if account != ACCOUNT:
+            raise NotForeseeable(f"no history of account {account}; a forecast needs one month of readings at least")
+        water = Foreseen({"single": 6_971}, {"single": 3_523}, {"single": 10_420}, {"single": 7_015}, False)
+        part = Part("P = V · T", "ПП 354, приложение 2, ф. 1", (), (), month_span(JANUARY.next(), "UTC"), 30_373)
+        line = ChargedLine(Service.COLD_WATER, SupplierId(2), Method.METER, 6_971, "litre", (part,))
+        bill = ForeseenBill((line,), 15_350, 45_400, 30_564)
+        periods = [Period(2026, 2 + place) for place in range(months)]
+        return [MonthAhead(period, {Service.COLD_WATER: water}, bill) for period in periods]
+
     def welfare_cases(self, _ledger: object) -> list[CaseSummary]:
         return [CaseSummary(ACCOUNT, "С-5", "subsidy", JANUARY, Period(2026, 6), 2, 1, 191_100, 1_500)]
 
@@ -420,6 +436,7 @@ def make_town(folder: Path) -> Town:
         throttle=Throttle(engine),
         books=books,
         balances=Balances(cast(Ledger, ledger), register, people),
+        outlooks=Outlooks(cast(Ledger, ledger), register),
         documents=Documents(desk, people, payees),
         supplier_desk=SupplierDesk(cast(Ledger, ledger), books, payees, Webhooks(engine)),
         requests=Requests(inbox),

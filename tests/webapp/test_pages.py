@@ -19,6 +19,8 @@ PAGES = [
     ("resident12", "/bills/1-0/order"),
     ("resident12", "/accounts/10000012/prepay"),
     ("resident12", "/accounts/10000012/balance"),
+    ("resident12", "/accounts/10000012/outlook"),
+    ("resident13", "/accounts/10000013/outlook"),
     ("supplier1", "/suppliers/1"),
     ("regulator", "/"),
     ("welfare", "/"),
@@ -68,3 +70,15 @@ async def test_the_balance_leads_to_its_bills_and_shows_what_is_in_dispute(open_
     bill = (await browser.get("/bills/1-0")).text
     assert "Pay by Feb 10, 2026" in bill
     assert "in dispute" in bill
+
+
+async def test_a_forecast_is_rounded_and_set_beside_the_naive_one(open_browser: OpenBrowser) -> None:
+    browser = await open_browser("resident12")
+    page = (await browser.get("/accounts/10000012/outlook", params={"lang": "en"})).text.replace("\u00a0", " ")
+    assert "303.73 ₽" in page
+    assert "153.50 ₽ – 454.00 ₽" in page
+    assert "305.64 ₽" in page
+    assert "7 m³, likely 3.5 to 10.4" in page
+    nothing = await (await open_browser("resident13")).get("/accounts/10000013/outlook")
+    assert "Прогноза пока нет" in nothing.text
+    assert (await browser.get("/accounts/10000013/outlook")).status_code == 404
