@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.domain.calendar import month_span
@@ -299,6 +299,7 @@ areas = st.lists(st.integers(1000, 20_000), min_size=1, max_size=12)
 volumes = st.integers(0, 50_000_000)
 
 
+@settings(deadline=None)
 @given(areas, volumes, st.sampled_from(["none", "carry", "area", "persons"]), st.sampled_from(["none", "norm"]))
 def test_shares_sum_to_the_whole(sizes: list[int], volume: int, negative: str, cap: str) -> None:
     """With every square metre an account, the shares are the remainder (or its cap, or what is taken off)."""

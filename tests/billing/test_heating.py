@@ -108,6 +108,27 @@ def test_january_sets_the_year_right() -> None:
     check_working(line)
 
 
+@pytest.mark.parametrize(("metered_dm2", "point"), [(562_080, "ф. 3(4)"), (281_040, "ф. 3(2)")])
+def test_the_correction_is_named_after_how_the_year_was_metered(metered_dm2: int, point: str) -> None:
+    """A flat of 54.3 m² whose meter told 1 Gcal a month; the house's 92.05 Gcal are 40 more than its flats' meters
+    (with half of them unmetered: than those and as much again). By hand: its own and its share of the rest, twelve
+    times, at 2546.83, less 26552.28 charged."""
+    by_meter = 52_050_000 if metered_dm2 == 562_080 else 26_025_000
+    numbers = [Period(2025, n) for n in range(12, 0, -1)]
+    past = {p.number: HouseUse(HEAT, 562_080, volume=92_050_000, by_meter=by_meter, metered_dm2=metered_dm2,
+                               dwellings_dm2=562_080) for p in numbers}  # fmt: skip
+    told = {"single": 1_000_000}
+    history = tuple(
+        PastMonth(Method.METER, told, month_span(p, ZONE).start_ts, charged_kopecks=221269) for p in numbers
+    )
+    line = line_of(month(evenly(), HouseUse(HEAT, 562_080, past=past), history={HEAT: history}))
+    (right,) = [part for part in line.parts if part.kind is PartKind.RECALCULATION]
+    year = 12 * (1 + Decimal("54.3") * 40 / Decimal("5620.8")) * Decimal("2546.83") - Decimal("26552.28")
+    assert right.point == point
+    assert right.amount_kopecks == int((year * 100).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    check_working(line)
+
+
 def test_what_january_gives_back_may_go_on_to_february() -> None:
     use, history = year_of(552, 221269)
     line = line_of(month(evenly(), use, history={HEAT: history}))
@@ -241,70 +262,6 @@ def test_february_takes_back_what_january_could_not() -> None:
     taken = [p for p in charge_account(february)[0].parts if p.kind is PartKind.RECALCULATION]
     assert [part.amount_kopecks for part in taken] == [-line.carried_kopecks]
     assert line.carried_kopecks > 0
-
-
-# --- an in-house boiler ----------------------------------------------------------------------------------------------
-
-GAS = {**TARIFF, "name": "gas", "service": "gas", "unit": "m3", "rates": {"single": "7.50"}}
-BOILER_GAS = {**GAS, "name": "gas for boilers", "features": ["boiler"], "rates": {"single": "6.20"}}
-POWER = {**TARIFF, "name": "power", "service": "electricity", "unit": "kWh", "rates": {"single": "4.00"}}
-COLD = {**TARIFF, "name": "cold", "service": "cold_water", "unit": "m3", "rates": {"single": "43.57"}}
-HOT_NORM = {**NORM, "name": "hot norm", "service": "hot_water", "unit": "m3", "rates": {"single": "3"}}
-
-
-def test_a_house_that_heats_itself_pays_for_what_its_boiler_took() -> None:
-    """F18, F19: 10 000 m³ of gas at 6.20 and 900 kWh at 4.00 over 5620.8 m²: 598.95 and 34.78 for 54.3 m²."""
-    tariffs = tariffs_of(GAS, BOILER_GAS, POWER)
-    use = HouseUse(HEAT, 562_080, fuels={Service.GAS: 10_000_000, Service.ELECTRICITY: 900_000})
-    line = line_of(month(by_season(), use, tariffs=tariffs))
-    assert [part.amount_kopecks for part in line.parts] == [3478, 59895]
-    check_working(line)
-
-
-def test_hot_water_of_the_house_s_own_boiler() -> None:
-    """F20: 3.1 m³ at 43.57 are 135.07; of 250 m³ gas for 100 m³ they took 7.75 m³ at 6.20, 48.05."""
-    tariffs = tariffs_of(GAS, BOILER_GAS, COLD, HOT_NORM)
-    rows = [register(SPAN.start_ts, 0), register(SPAN.end_ts, 3100)]
-    use = HouseUse(Service.HOT_WATER, 562_080, by_norm=60_000, by_meter=40_000, fuels={Service.GAS: 250_000})
-    made = month_of(
-        house=by_season(), tariffs=tariffs, suppliers={Service.HOT_WATER: SupplierId(2)},
-        meters={Service.HOT_WATER: (counters(Service.HOT_WATER, rows),)}, house_use={Service.HOT_WATER: use},
-    )  # fmt: skip
-    (line,) = charge_account(made)
-    assert [part.amount_kopecks for part in line.parts] == [13507, 4805]
-    check_working(line)
-
-
-def test_published_hot_water_of_a_house_that_warms_it_by_bought_heat() -> None:
-    """F20 as an authority of Penza worked it out for June 2014: 31.424 m³ of hot water took 12.9 Gcal at 1056.37 ₽,
-    cold water costs 17.73 ₽: (12.9 · 1056.37 + 31.424 · 17.73) / 31.424 = 451.38 ₽ a cubic metre."""
-    heat = {**TARIFF, "rates": {"single": "1056.37"}}
-    cold = {**COLD, "rates": {"single": "17.73"}}
-    rows = [register(SPAN.start_ts, 0), register(SPAN.end_ts, 1000)]
-    use = HouseUse(Service.HOT_WATER, 562_080, by_meter=31_424, fuels={HEAT: 12_900_000})
-    made = month_of(
-        house=by_season(), tariffs=tariffs_of(heat, cold), suppliers={Service.HOT_WATER: SupplierId(2)},
-        meters={Service.HOT_WATER: (counters(Service.HOT_WATER, rows),)}, house_use={Service.HOT_WATER: use},
-    )  # fmt: skip
-    (line,) = charge_account(made)
-    assert line.amount_kopecks == 45138
-    check_working(line)
-
-
-def test_what_a_boiler_took_is_paid_once_by_all_who_used_its_water() -> None:
-    tariffs = tariffs_of(BOILER_GAS, COLD, HOT_NORM)
-    months = []
-    for name, litres in (("1", 3100), ("2", 4900), ("3", 2000)):
-        rows = [register(SPAN.start_ts, 0), register(SPAN.end_ts, litres)]
-        made = month_of(
-            house=by_season(), tariffs=tariffs, suppliers={Service.HOT_WATER: SupplierId(2)},
-            meters={Service.HOT_WATER: (counters(Service.HOT_WATER, rows),)},
-        )  # fmt: skip
-        months.append(replace(made, account=name))
-    uses = house_uses(months, {Service.HOT_WATER: HouseEntries(fuels={Service.GAS: 25_000})})
-    gas = [charge_account(replace(one, house_use=uses))[0].parts[1].amount_kopecks for one in months]
-    assert gas == [4805, 7595, 3100]
-    assert sum(gas) == 15_500
 
 
 # --- properties ------------------------------------------------------------------------------------------------------
