@@ -14,6 +14,7 @@ from billing.domain.calendar import month_span
 from billing.domain.charge import ChargedLine, Scope
 from billing.domain.house import HouseEntries, house_uses
 from billing.domain.household import AccountMonth, House, Household, HouseTerms, Management
+from billing.domain.readings import MeterMonth
 from billing.domain.services import charge_account
 from billing.domain.tariff import TariffSet
 from contracts.wire.ids import Service, SupplierId
@@ -73,7 +74,7 @@ def months(
     ]  # fmt: skip
 
 
-def meter(service: Service, used: int, number: int) -> object:
+def meter(service: Service, used: int, number: int) -> MeterMonth:
     rows = [register(SPAN.start_ts, 5, meter=number), register(SPAN.end_ts, 5 + used, meter=number)]
     return counters(service, rows, meter=number)
 
