@@ -57,7 +57,9 @@ def billed_town(built: Town, folder: Path, seed: int) -> Found:
         records = [RegisterReading(meter_id(m), 0, at, levels[m], Unit.LITRE if m < 100 else Unit.WH) for m in seen]
         stage.read(records, acknowledge=number < 2 or chance.random() < 0.7)
         if number:
-            (item,) = stage.work(stage.ask(f"run {number}", RunRequest((JANUARY, FEBRUARY)[number - 1])))
+            period = (JANUARY, FEBRUARY)[number - 1]
+            stage.wait_for(period)
+            (item,) = stage.work(stage.ask(f"run {number}", RunRequest(period)))
             assert item.state is State.DONE, item.reason
     _correct(stage, str(chance.randint(1, accounts)), chance.choice((4, 5)))
     events = town.reader.events(town.reader.deployment.first_block, town.reader.head().number)
