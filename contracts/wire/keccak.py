@@ -16,6 +16,13 @@ try:
         make = _keccak_256
         return b"".join([make(data).digest() for data in messages])
 
+    def keccak_of(parts: Iterable[bytes]) -> bytes:
+        """Keccak-256 of parts one after another, of which only one need be at hand."""
+        whole = _keccak_256()
+        for part in parts:
+            whole.update(part)
+        return bytes(whole.digest())
+
 except ImportError:  # safe-pysha3 has no build for some Pythons; the same hash, six times slower
     from eth_hash.auto import keccak as _auto_keccak
 
@@ -26,3 +33,10 @@ except ImportError:  # safe-pysha3 has no build for some Pythons; the same hash,
     def keccak_many(messages: Iterable[bytes]) -> bytes:
         """The hashes of ``messages``, 32 bytes each, one after another: what a level of a tree is made of."""
         return b"".join([keccak(data) for data in messages])
+
+    def keccak_of(parts: Iterable[bytes]) -> bytes:
+        """Keccak-256 of parts one after another, of which only one need be at hand."""
+        whole = _auto_keccak.new(b"")
+        for part in parts:
+            whole.update(part)
+        return bytes(whole.digest())

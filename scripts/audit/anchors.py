@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from contracts.wire import events as chain
 from contracts.wire.ids import NO_HASH, Hash, SourceClass, SourceId
 from contracts.wire.keccak import keccak
-from contracts.wire.leaf import Decision, LeafError, decode_record
-from contracts.wire.merkle import leaf_hash
 from contracts.wire.typed_data import BatchHeader, SignatureError, anchor_domain, recover
 from contracts.wire.typed_data import EpochReset as Reset
+from scripts.audit.batch_file import BatchFile
 from scripts.audit.case import Case, Moment
-from scripts.audit.leaves import Content, NamedFile, Read
+from scripts.audit.leaves import NamedFile
 from scripts.audit.node import show
 from scripts.audit.registry import HOLDER, Registry, Source
 
@@ -28,7 +27,7 @@ HOLDERS = 2
 
 @dataclass
 class Batch:
-    """A batch on the chain. ``records`` are its leaves' records, None for those that stay closed."""
+    """A batch on the chain, with what its file holds."""
 
     source: int
     class_: SourceClass
@@ -37,15 +36,15 @@ class Batch:
     head: bytes
     root: Hash
     holders: set[bytes]
-    records: list[bytes | None]
-    contents: list[Content]
+    file: BatchFile
 
 
 class Anchors:
     """The chains of batches as their events and files build them."""
 
-    def __init__(self, case: Case, registry: Registry) -> None:
+    def __init__(self, case: Case, registry: Registry, files: Mapping[NamedFile, BatchFile]) -> None:
         self._case = case
+        self._files = files
         self._registry = registry
         self._domain = anchor_domain(case.deployment.chain_id, case.deployment.addresses["ReadingAnchor"])
         self._heads: dict[int, tuple[int, int, bytes]] = {}
@@ -99,33 +98,32 @@ class Anchors:
             )  # fmt: skip
         self._heads[event.source] = event.epoch, event.sequence, event.head
         named = NamedFile("readings", event.root, event.count, at.place(event))
-        read = self._case.files.read(named)
-        self._signatures(event, header, source, read, at)
+        file = self._files[named]
+        self._signatures(event, header, source, file, at)
         self._document(event, at)
         batch = Batch(
-            event.source, source.class_, event.epoch, event.sequence, event.head, event.root, set(), [], []
+            event.source, source.class_, event.epoch, event.sequence, event.head, event.root, set(), file
         )  # fmt: skip
         self.batches[event.source].append(batch)
         self.by_root.setdefault(event.root, batch)
         self._case.findings.count("batches of readings")
-        if read is not None:
-            self._leaves(named, batch, read)
+        self._decisions(named, batch)
 
     # --- signatures ---
 
     def _signatures(
-        self, event: chain.Anchored, header: BatchHeader, source: Source, read: Read | None, at: Moment
+        self, event: chain.Anchored, header: BatchHeader, source: Source, file: BatchFile, at: Moment
     ) -> None:
         digest = self._domain.digest(header.struct_hash())
         record = f"batch {event.sequence} of source {event.source}"
-        called, filed = self._called(at), _filed(read)
+        called, filed = self._called(at), _filed(file)
         if called is None and filed is None:
             self._wrong(record, "signature-missing", f"a signature by {show(source.key)}", "none", event, at)
         if called is not None and (wrong := _signer(digest, called, {source.key})):
             self._wrong(record, "signature-wrong", f"a signature by {show(source.key)}", wrong, event, at)
         if filed is not None and (wrong := _signer(digest, filed, source.keys)):
             self._wrong(record, "signature-wrong", f"in its file a signature by {show(source.key)}", wrong, event, at)
-        self._header(event, header, read, at)
+        self._header(event, header, file, at)
         late = source.revoked_at is not None and source.revoked_at <= at.timestamp
         if late or at.timestamp < source.valid_from:
             self._wrong(record, "source-not-valid", "a source in its time", "one revoked, or not valid yet", event, at)
@@ -138,9 +136,9 @@ class Anchors:
             return None
         return bytes.fromhex(data[_SIGNATURE_AT : _SIGNATURE_AT + 130])
 
-    def _header(self, event: chain.Anchored, header: BatchHeader, read: Read | None, at: Moment) -> None:
+    def _header(self, event: chain.Anchored, header: BatchHeader, file: BatchFile, at: Moment) -> None:
         """What the file's head says of the batch is what the chain says."""
-        told = {} if read is None else read.head.get("header", {})
+        told = (file.head or {}).get("header", {})
         due = {
             "source": int(header.source), "epoch": header.epoch, "sequence": header.sequence,
             "previous": "0x" + header.previous.hex(), "root": "0x" + header.root.hex(), "count": header.count,
@@ -170,30 +168,13 @@ class Anchors:
             )  # fmt: skip
         self._case.findings.count("documents behind readings")
 
-    # --- leaves ---
+    # --- decisions ---
 
-    def _leaves(self, named: NamedFile, batch: Batch, read: Read) -> None:
-        files = self._case.files
-        for index, row in enumerate(read.rows):
-            content, blob = (Content.OPENED, row.blob) if row.blob is not None else files.open(named, index, row)
-            batch.contents.append(content)
-            batch.records.append(None)
-            if blob is None:
-                continue
-            if leaf_hash(blob) != row.leaf:
-                found = f"a record of leaf hash 0x{leaf_hash(blob).hex()}"
-                files.tell_leaf(named, index, "leaf-altered", f"leaf hash 0x{row.leaf.hex()}", found)
-                continue
-            try:
-                record = decode_record(blob[32:])
-            except LeafError as error:
-                files.tell_leaf(named, index, "leaf-malformed", "a reading", str(error))
-                continue
-            batch.records[-1] = blob[32:]
-            if isinstance(record, Decision):
-                if batch.class_ is not SourceClass.VALIDATION:
-                    files.tell_leaf(named, index, "decision-by-stranger", "a reading", "a decision")
-                self.overlaid.setdefault((record.overlaid_root, record.overlaid_index), batch.root)
+    def _decisions(self, named: NamedFile, batch: Batch) -> None:
+        for leaf, overlaid_root, overlaid_leaf in batch.file.decisions:
+            if batch.class_ is not SourceClass.VALIDATION:
+                self._case.files.tell_leaf(named, leaf, "decision-by-stranger", "a reading", "a decision")
+            self.overlaid.setdefault((overlaid_root, overlaid_leaf), batch.root)
 
     # --- what runs use ---
 
@@ -208,8 +189,8 @@ class Anchors:
         return None if alone is None else f"batch {alone.sequence} is kept by {len(alone.holders)} holders"
 
 
-def _filed(read: Read | None) -> bytes | None:
-    told = None if read is None else read.head.get("signature")
+def _filed(file: BatchFile) -> bytes | None:
+    told = (file.head or {}).get("signature")
     try:
         return None if told is None else bytes.fromhex(str(told).removeprefix("0x"))
     except ValueError:

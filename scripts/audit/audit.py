@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from contracts.wire import events as chain
 from contracts.wire.ids import Address, Hash
@@ -15,16 +16,20 @@ from scripts.audit.bills import Bills
 from scripts.audit.bundle import Bundle
 from scripts.audit.case import Case, Moment
 from scripts.audit.checkpoints import check_checkpoints
+from scripts.audit.crew import Crew, usual_size
 from scripts.audit.finding import CannotAudit, Findings
+from scripts.audit.gather import Gathered, gather
 from scripts.audit.grants import Grants
 from scripts.audit.history import History
+from scripts.audit.index import index_of
 from scripts.audit.leaves import Files
-from scripts.audit.node import Node, SeenBlock, contract_names, decode
+from scripts.audit.node import Node, SeenBlock, contract_names, decode_one
 from scripts.audit.payments import Payments
 from scripts.audit.recompute import Recompute
-from scripts.audit.registry import OPERATOR, Registry
+from scripts.audit.registry import Registry
 from scripts.audit.runs import Runs
 from scripts.audit.tokens import Tokens
+from scripts.audit.will import ShownRun, Will, Willed, hold_together
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,9 @@ class Result:
         return len(self.findings) == 0
 
 
-def audit(bundle: Bundle, node: Node, state: Path | None = None) -> Result:
-    """Audits a bundle against a node; ``state`` keeps what was read of the chain for the next time.
+def audit(bundle: Bundle, node: Node, state: Path | None = None, processes: int | None = None) -> Result:
+    """Audits a bundle against a node; ``state`` keeps what was read of the chain for the next time. ``processes`` is
+    how many share the work; by itself one a core, and one for a small town.
 
     Raises CannotAudit where there is nothing to audit by: a bundle of another network, a node that is away, behind,
     pruned, of another chain, or lies.
@@ -71,7 +77,8 @@ def audit(bundle: Bundle, node: Node, state: Path | None = None) -> Result:
     with _folder(state) as folder:
         history = History(node, deployment.first_block, f"{manifest.chain_id}/{manifest.settlement}", folder)
         history.read(manifest.height)
-        findings, event_blocks = _check(bundle, history)
+        size = usual_size(bundle.manifest.size) if processes is None else processes
+        findings, event_blocks = _check(bundle, history, Crew(size))
         check_checkpoints(bundle, node, event_blocks, findings)
     settlement = deployment.addresses["Settlement"]
     return Result(
@@ -89,66 +96,68 @@ def _folder(state: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _check(bundle: Bundle, history: History) -> tuple[Findings, list[tuple[int, Hash]]]:
-    findings = Findings()
-    checks = Checks(bundle, findings, _roles_and_roots(bundle, history))
-    for block in history.blocks(bundle.manifest.height):
-        checks.take(block)
-    checks.end()
+def _check(bundle: Bundle, history: History, crew: Crew) -> tuple[Findings, list[tuple[int, Hash]]]:
+    findings, deployment = Findings(), bundle.deployment
+    index = index_of(history, bundle.manifest.height, deployment)
+    files = Files(bundle, findings, index.operators, index.roots)
+    gathered = gather(files, index, crew)
+    names = contract_names(deployment)
+    runs = {
+        int(run.event.run): ShownRun(run.event.proposal, run.bills, gathered.runs[run.bills]) for run in index.runs
+    }  # fmt: skip
+
+    def willed(stretch: tuple[int, int]) -> Willed:
+        will = Will(deployment, names, runs)
+        for block in history.blocks(*stretch):
+            for transaction in block.transactions:
+                will.take(Moment(block.number, block.timestamp, transaction))
+        return will.found
+
+    checks = Checks(Case(deployment, files, findings), gathered)
+    with crew.at(willed, index.ranges) as running:
+        for stretch in index.ranges:
+            for block in history.blocks(*stretch):
+                checks.take(block)
+        hold_together(findings, list(running.results()))
+    checks.end(crew)
     return findings, checks.event_blocks
-
-
-def _roles_and_roots(bundle: Bundle, history: History) -> tuple[set[Address], dict[Hash, str]]:
-    """Who ever held the operator's role, and every root on the chain with the file it names."""
-    operators: set[Address] = set()
-    roots: dict[Hash, str] = {}
-    names = contract_names(bundle.deployment)
-    for block in history.blocks(bundle.manifest.height):
-        for transaction in block.transactions:
-            for event in decode(transaction, names):
-                if isinstance(event, chain.RoleGranted) and event.role_id == OPERATOR:
-                    operators.add(event.account)
-                elif isinstance(event, chain.Anchored):
-                    roots[event.root] = f"readings/0x{event.root.hex()}.jsonl"
-                elif isinstance(event, chain.RunProposed):
-                    roots[event.proposal.root] = f"bills/0x{event.proposal.root.hex()}.jsonl"
-                    roots |= {row.root: f"lines/0x{row.root.hex()}.jsonl" for row in event.proposal.suppliers}
-                elif isinstance(event, chain.GrantsPosted):
-                    roots[event.root] = f"grants/0x{event.root.hex()}.jsonl"
-    return operators, roots
 
 
 class Checks:
     """Every check, fed transaction by transaction."""
 
-    def __init__(self, bundle: Bundle, findings: Findings, known: tuple[set[Address], dict[Hash, str]]) -> None:
-        operators, roots = known
-        self._case = Case(bundle.deployment, Files(bundle, findings, operators, roots), findings)
-        self._names = contract_names(bundle.deployment)
+    def __init__(self, case: Case, gathered: Gathered) -> None:
+        self._case = case
+        self._names = contract_names(case.deployment)
         self.event_blocks: list[tuple[int, Hash]] = []
         """Number and hash of each block with an event of ours, as checkpoints count them."""
-        self._registry = Registry(self._case)
-        self._anchors = Anchors(self._case, self._registry)
-        self._runs = Runs(self._case, self._anchors)
-        self._grants = Grants(self._case)
-        self._bills = Bills(self._case, self._runs)
-        self._tokens = Tokens(self._case)
-        self._payments = Payments(
-            self._case, self._registry, self._runs, self._grants, self._bills, self._tokens
-        )  # fmt: skip
+        self._registry = Registry(case)
+        self._anchors = Anchors(case, self._registry, gathered.batches)
+        self._runs = Runs(case, self._anchors, gathered.runs)
+        self._grants = Grants(case)
+        self._bills = Bills(case, self._runs)
+        self._tokens = Tokens(case)
+        self._payments = Payments(case, self._registry, self._grants, self._bills, self._tokens)
 
     def take(self, block: SeenBlock) -> None:
         """The next block."""
         self._case.findings.count("blocks with events")
         for transaction in block.transactions:
             at = Moment(block.number, block.timestamp, transaction)
-            events = decode(transaction, self._names)
-            if events and (not self.event_blocks or self.event_blocks[-1][0] != block.number):
+            number = sum([self._log(raw, at) for raw in transaction.logs])
+            if number and (not self.event_blocks or self.event_blocks[-1][0] != block.number):
                 self.event_blocks.append((block.number, block.hash))
-            self._case.findings.count("events", len(events))
-            for event in events:
-                self._event(event, at)
+            self._case.findings.count("events", number)
             self._end_transaction(at)
+
+    def _log(self, raw: Mapping[str, Any], at: Moment) -> bool:
+        """The next log; whether it is an event of ours."""
+        if self._payments.take_plain(raw):
+            return True
+        event = decode_one(raw, self._names)
+        if event is not None:
+            self._event(event, at)
+        return event is not None
 
     def _event(self, event: chain.Event, at: Moment) -> None:
         contract = event.log.contract
@@ -172,7 +181,7 @@ class Checks:
         self._runs.end_transaction(at)
         self._tokens.end_transaction(at)
 
-    def end(self) -> None:
+    def end(self, crew: Crew) -> None:
         """What can be said once everything was seen."""
         self._tokens.end()
-        Recompute(self._case, self._runs, self._anchors).run()
+        Recompute(self._case, self._runs, self._anchors).run(crew)

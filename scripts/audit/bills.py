@@ -9,6 +9,7 @@ from contracts.wire.ids import NO_ADDRESS, Address, BillKey, BillState, Hash
 from contracts.wire.leaf import BillBlob, BillKind
 from contracts.wire.units import div_half_up, split_largest_remainder
 from scripts.audit.case import Case, Moment
+from scripts.audit.receipts import PlainReceipt
 from scripts.audit.runs import Book, Runs
 
 _REMEDY = "Stop payments, and have operator and suppliers hold the receipt against the bill and the bank"
@@ -66,6 +67,21 @@ class Bills:
     def skipped_leg(self, event: chain.LegSkipped) -> None:
         """A line whose supplier can't be paid now."""
         self._skipped.setdefault(event.bill, set()).add(event.line)
+
+    def paid_whole(self, receipt: PlainReceipt) -> bool:
+        """Books a receipt that pays an untouched bill whole, line by line; False for any other, of which nothing was
+        booked: `paid` says what it is."""
+        book, index = self._runs.books.get(receipt.bill >> 32), receipt.bill & 0xFFFFFFFF
+        blob = None if book is None or not book.activated else book.blob(index)
+        if book is None or blob is None or blob[32] != BillKind.BILL or book.states[index] != BillState.OPEN:
+            return False
+        if receipt.legs != blob[34 : 34 + 8 * blob[33]] or receipt.state != BillState.PAID or self._skipped:
+            return False
+        if self._records and BillKey.from_number(receipt.bill) in self._records:
+            return False
+        book.states[index] = BillState.PAID
+        self._case.findings.count("receipts")
+        return True
 
     def paid(self, event: chain.BillPaid, at: Moment) -> None:
         """A receipt: its legs are the division of its sum over what is open (docs/protocol.md §7)."""

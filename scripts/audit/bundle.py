@@ -14,15 +14,16 @@ after it was published from one that was published so.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from contracts.client.deployments import BadDeployment, Deployment
 from contracts.client.files import file_name
 from contracts.wire.ids import Hash, KeyId
-from contracts.wire.keccak import keccak
+from contracts.wire.keccak import keccak_of
 from scripts.audit.finding import CannotAudit
 
 FORMAT = "kopeck bundle 1"
@@ -31,6 +32,7 @@ TREES = ("readings", "bills", "lines", "grants")
 """Kinds of files whose name is the root over their leaves."""
 LEAVES = "leaves"
 MANIFEST, DEPLOYMENT, KEYS, CHECKPOINTS = "manifest.json", "deployment.json", "keys.json", "checkpoints"
+_PIECE = 1 << 20
 _AGAIN = "Fetch the bundle again from whoever publishes it"
 
 
@@ -52,6 +54,11 @@ class Manifest:
     block_hash: Hash
     files: Mapping[str, Listed]
 
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(listed.size for listed in self.files.values())
+
     def value(self) -> dict[str, object]:
         """The manifest as JSON holds it."""
         return {
@@ -67,17 +74,18 @@ class Manifest:
 
 
 class Bundle:
-    """A bundle in a folder. Raises CannotAudit where there is none, or it is not one."""
+    """A bundle in a folder; without ``opens`` its keys stay unused, if it has any. Raises CannotAudit where there is no
+    bundle."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, opens: bool = True) -> None:
         self.folder = folder
         if not folder.is_dir():
             raise CannotAudit("no-bundle", f"there is no folder {folder}", "Give the folder of the bundle")
         self.manifest = self._read_manifest()
         self.deployment = self._read_deployment()
-        self.keys = self._read_keys()
+        self.keys = self._read_keys() if opens else None
         self.is_open = self.keys is not None
-        """Whether sealed records can be opened: the bundle holds keys."""
+        """Whether sealed records are opened: the bundle holds keys, and they are wanted."""
 
     def read(self, kind: str, name: Hash) -> bytes | None:
         """A file's bytes as they are, or None. Raises ValueError for an unknown kind."""
@@ -90,17 +98,28 @@ class Bundle:
         """What the manifest says of a file."""
         return self.manifest.files.get(path_of(kind, name))
 
-    def what_became_of(self, kind: str, name: Hash, data: bytes | None) -> str:
+    def file(self, kind: str, name: Hash) -> BinaryIO | None:
+        """A file opened for reading, or None. Raises ValueError for an unknown kind."""
+        try:
+            return (self.folder / path_of(kind, name)).open("rb", buffering=_PIECE)
+        except FileNotFoundError:
+            return None
+
+    def what_became_of(self, kind: str, name: Hash) -> str:
         """In words, how a file that is not right differs from the one that was published."""
-        listed = self.listed(kind, name)
+        listed, file = self.listed(kind, name), self.file(kind, name)
+        if file is None and listed is None:
+            return "the manifest does not list it: it was never published"
         if listed is None:
-            return "the manifest does not list it: it was never published" if data is None else "it is not listed"
-        if data is None:
+            return "it is not listed"
+        if file is None:
             return f"the manifest lists it with {listed.size} bytes: it was lost or withheld after the bundle was made"
-        if len(data) != listed.size:
-            return f"{len(data)} bytes of {listed.size} that were published"
-        if keccak(data) != listed.hash:
-            return "as many bytes as were published, others: it was altered after the bundle was made"
+        with file:
+            size = os.fstat(file.fileno()).st_size
+            if size != listed.size:
+                return f"{size} bytes of {listed.size} that were published"
+            if keccak_of(iter(lambda: file.read(_PIECE), b"")) != listed.hash:
+                return "as many bytes as were published, others: it was altered after the bundle was made"
         return "it was published so"
 
     def leaves(self, name: Hash) -> bytes | None:

@@ -1,30 +1,18 @@
-"""What calls to the Settlement carry and events do not: signatures of orders, contents of batches."""
+"""What calls to the Settlement carry and events do not: signatures of orders, contents of batches.
+
+Read by their fixed layouts; eth-abi is the judge in the tests.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
 
 from contracts.wire.keccak import keccak
 
+_WORD = 32
 _PROVEN = "(uint32,uint32,bytes,bytes32[])"
 _SPLIT = "(address,uint256,uint256,uint256,bytes)"
-_PAY_BATCH = ("payBatch", "bytes32", "uint32", "uint256", "bytes", "bytes32[]")
-_PAY = ("pay", _PROVEN, "uint256")
-_PAY_ORDER = ("payOrder", _PROVEN, _SPLIT)
-_PAY_ORDERS = ("payOrders", f"{_PROVEN}[]", f"{_SPLIT}[]")
-_REFUND = ("refund", _PROVEN, _PROVEN, "uint8", "address", "address", _SPLIT)
-
-
-def _selector(name: str, *types: str) -> str:
-    return keccak(f"{name}({','.join(types)})".encode())[:4].hex()
-
-
-_CALLS = {_selector(*call): call for call in (_PAY_BATCH, _PAY, _PAY_ORDER, _PAY_ORDERS, _REFUND)}
 
 
 class CallError(ValueError):
@@ -33,12 +21,12 @@ class CallError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A bill as a call shows it."""
+    """A bill as a call shows it; ``proof`` is its siblings one after another."""
 
     run: int
     index: int
     blob: bytes
-    proof: Sequence[bytes] = ()
+    proof: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,54 +46,127 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class AgentBatch:
-    """An agent's batch as a call shows it: each bill with its maximum."""
+    """An agent's batch as a call shows it; ``multiproof`` is its words one after another."""
 
     reference: bytes
     run: int
     content: bytes
-    bills: Sequence[tuple[Shown, int]]
-    multiproof: Sequence[bytes]
+    bills: Sequence[Shown]
+    multiproof: bytes
 
 
-def read_call(data: str) -> AgentBatch | Sequence[Order] | Shown | None:
+Call = AgentBatch | Sequence[Order] | Shown
+
+
+def read_call(data: bytes) -> Call | None:
     """What a call to the Settlement carries; None for a function that carries nothing signed or proved.
     Raises CallError."""
-    call = _CALLS.get(data[2:10])
+    call = _CALLS.get(data[:4])
     if call is None:
         return None
+    name, read = call
     try:
-        values: tuple[Any, ...] = decode(call[1:], bytes.fromhex(data[10:]))
-    except (DecodingError, ValueError, OverflowError) as error:
-        raise CallError(f"a call of {call[0]} that can't be read: {error}") from error
-    if call is _PAY_BATCH:
-        return _batch(*values)
-    if call is _PAY:
-        return Shown(*values[0])
-    if call is _PAY_ORDER:
-        return [_order("pay", values[0], values[1])]
-    if call is _PAY_ORDERS:
-        return [_order("pay", bill, split) for bill, split in zip(*values, strict=True)]
-    note, _, line, recipient, _, split = values
-    return [_order("refund", note, split, line, _address(recipient))]
+        return read(data[4:])
+    except CallError as error:
+        raise CallError(f"a call of {name} that can't be read: {error}") from error
 
 
-def _batch(reference: bytes, run: int, _count: int, packed: bytes, multiproof: Sequence[bytes]) -> AgentBatch:
+# --- functions ---
+
+
+def _pay_batch(data: bytes) -> AgentBatch:
+    reference, run = data[:_WORD], _uint(data, _WORD, 4)
+    packed, multiproof = _bytes(data, _uint(data, 3 * _WORD)), _words(data, _uint(data, 4 * _WORD))
     bills, at = [], 0
     while at < len(packed):
         size = int.from_bytes(packed[at + 10 : at + 12], "big")
         blob = packed[at + 12 : at + 12 + size]
         if len(blob) != size:
             raise CallError("a batch whose last bill is cut short")
-        index, maximum = int.from_bytes(packed[at : at + 4], "big"), int.from_bytes(packed[at + 4 : at + 10], "big")
-        bills.append((Shown(run, index, blob), maximum))
+        bills.append(Shown(run, int.from_bytes(packed[at : at + 4], "big"), blob))
         at += 12 + size
     return AgentBatch(reference, run, keccak(run.to_bytes(4, "big") + packed), bills, multiproof)
 
 
-def _order(action: str, bill: Any, split: Any, line: int = 0, recipient: bytes = bytes(20)) -> Order:
-    payer, maximum, nonce, valid_before, signature = split
-    return Order(action, Shown(*bill), _address(payer), maximum, nonce, valid_before, signature, line, recipient)
+def _pay(data: bytes) -> Shown:
+    return _proven(data, _uint(data, 0))
 
 
-def _address(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
+def _pay_order(data: bytes) -> Sequence[Order]:
+    return [_order("pay", _proven(data, _uint(data, 0)), data, _uint(data, _WORD))]
+
+
+def _pay_orders(data: bytes) -> Sequence[Order]:
+    bills, splits = _tuples(data, _uint(data, 0)), _tuples(data, _uint(data, _WORD))
+    if len(bills) != len(splits):
+        raise CallError(f"{len(bills)} bills with {len(splits)} orders")
+    return [_order("pay", _proven(data, bill), data, split) for bill, split in zip(bills, splits, strict=True)]
+
+
+def _refund(data: bytes) -> Sequence[Order]:
+    note, split = _proven(data, _uint(data, 0)), _uint(data, 5 * _WORD)
+    return [_order("refund", note, data, split, _uint(data, 2 * _WORD, 1), _address(data, 3 * _WORD))]
+
+
+_CALLS: dict[bytes, tuple[str, Callable[[bytes], Call]]] = {
+    keccak(f"{name}({types})".encode())[:4]: (name, read)
+    for name, types, read in (
+        ("payBatch", "bytes32,uint32,uint256,bytes,bytes32[]", _pay_batch),
+        ("pay", f"{_PROVEN},uint256", _pay),
+        ("payOrder", f"{_PROVEN},{_SPLIT}", _pay_order),
+        ("payOrders", f"{_PROVEN}[],{_SPLIT}[]", _pay_orders),
+        ("refund", f"{_PROVEN},{_PROVEN},uint8,address,address,{_SPLIT}", _refund),
+    )
+}
+
+
+# --- parts ---
+
+
+def _proven(data: bytes, at: int) -> Shown:
+    blob = _bytes(data, at + _uint(data, at + 2 * _WORD))
+    return Shown(_uint(data, at, 4), _uint(data, at + _WORD, 4), blob, _words(data, at + _uint(data, at + 3 * _WORD)))
+
+
+def _order(  # noqa: PLR0917  a bill, where its split stands, and what a refund has besides
+    action: str, bill: Shown, data: bytes, at: int, line: int = 0, recipient: bytes = bytes(20)
+) -> Order:
+    maximum, nonce, valid_before = (_uint(data, at + place * _WORD) for place in (1, 2, 3))
+    signature = _bytes(data, at + _uint(data, at + 4 * _WORD))
+    return Order(action, bill, _address(data, at), maximum, nonce, valid_before, signature, line, recipient)
+
+
+def _tuples(data: bytes, at: int) -> list[int]:
+    """Where the elements of an array of dynamic tuples stand."""
+    count = _uint(data, at)
+    first = at + _WORD
+    if first + count * _WORD > len(data):
+        raise CallError("an array is cut short")
+    return [first + _uint(data, first + place * _WORD) for place in range(count)]
+
+
+def _words(data: bytes, at: int) -> bytes:
+    size = _uint(data, at) * _WORD
+    return _exactly(data, at + _WORD, size)
+
+
+def _bytes(data: bytes, at: int) -> bytes:
+    return _exactly(data, at + _WORD, _uint(data, at))
+
+
+def _address(data: bytes, at: int) -> bytes:
+    return _uint(data, at, 20).to_bytes(20, "big")
+
+
+def _uint(data: bytes, at: int, size: int = _WORD) -> int:
+    value = int.from_bytes(_exactly(data, at, _WORD), "big")
+    if value >> 8 * size:
+        raise CallError(f"a number of more than {size} bytes")
+    return value
+
+
+def _exactly(data: bytes, at: int, size: int) -> bytes:
+    found = data[at : at + size]
+    if len(found) != size:
+        raise CallError("it is cut short")
+    return found

@@ -82,6 +82,13 @@ class Findings:
         if len(self._found) < _KEPT:
             self._found.append(finding)
 
+    def merge(self, part: Findings) -> None:
+        """Takes over what another process, or a part of the work, found and counted."""
+        self._found += part._found[: _KEPT - len(self._found)]
+        self.number += part.number
+        self.checked.update(part.checked)
+        self.closed.update(part.closed)
+
     def count(self, what: str, number: int = 1) -> None:
         """So many more records of a kind were checked."""
         self.checked[what] += number

@@ -9,7 +9,7 @@ from contracts.wire.ids import Address, Hash
 from contracts.wire.keccak import keccak
 from contracts.wire.leaf import Grant, LeafError, decode_grant, grant_commit
 from scripts.audit.case import Case, Moment
-from scripts.audit.leaves import NamedFile, Read
+from scripts.audit.leaves import Files, NamedFile, Row
 
 _REMEDY = "Have the welfare body end the batch, and claim back what was paid against its decision"
 
@@ -87,8 +87,7 @@ class Grants:
 
     def _posted(self, event: chain.GrantsPosted, at: Moment) -> None:
         named = NamedFile("grants", event.root, event.count, at.place(event))
-        read = self._case.files.read(named)
-        grants: list[Grant | None] = [None] * event.count if read is None else self._leaves(named, read)
+        grants = self._grants(named, event.count)
         batch = Batch(event.batch, event.wallet, event.total, named, grants)
         self.batches[event.batch] = batch
         self._case.findings.count("batches of grants")
@@ -99,22 +98,12 @@ class Grants:
                 f"{event.total} kopecks posted", _REMEDY, place=at.place(event), invariant=7,
             )  # fmt: skip
 
-    def _leaves(self, named: NamedFile, read: Read) -> list[Grant | None]:
+    def _grants(self, named: NamedFile, count: int) -> list[Grant | None]:
         out: list[Grant | None] = []
-        for index, row in enumerate(read.rows):
-            try:
-                grant = decode_grant(row.blob or b"")
-            except LeafError as error:
-                self._case.files.tell_leaf(named, index, "leaf-malformed", "a grant", str(error))
-                out.append(None)
-                continue
-            out.append(grant)
-            if row.key is None and row.sealed is None and row.erased is None:
-                continue  # a grant without a sealed decision: the welfare body keeps it itself
-            _, plain = self._case.files.open(named, index, row)
-            if plain is not None and grant_commit(plain[:32], Hash(keccak(plain[32:]))) != grant.commit:
-                found = f"a decision of commitment 0x{grant_commit(plain[:32], Hash(keccak(plain[32:]))).hex()}"
-                self._case.files.tell_leaf(named, index, "commit-differs", f"0x{grant.commit.hex()}", found)
+        aside = self._case.files.aside()
+        if self._case.files.read(named, lambda index, row: out.append(_grant(aside, named, index, row))) is None:
+            return [None] * count
+        self._case.findings.merge(aside.findings)
         self._case.findings.count("grants", len(out))
         return out
 
@@ -123,3 +112,18 @@ class Grants:
     ) -> None:
         record = f"grant {batch.number}-{index}"
         self._case.tell("grants", slug, record, expected, found, _REMEDY, place=at.place(event), invariant=7)
+
+
+def _grant(files: Files, named: NamedFile, index: int, row: Row) -> Grant | None:
+    try:
+        grant = decode_grant(row.blob or b"")
+    except LeafError as error:
+        files.tell_leaf(named, index, "leaf-malformed", "a grant", str(error))
+        return None
+    if row.key is None and row.sealed is None and row.erased is None:
+        return grant  # without a sealed decision: the welfare body keeps it itself
+    _, plain = files.open(named, index, row)
+    if plain is not None and grant_commit(plain[:32], Hash(keccak(plain[32:]))) != grant.commit:
+        found = f"a decision of commitment 0x{grant_commit(plain[:32], Hash(keccak(plain[32:]))).hex()}"
+        files.tell_leaf(named, index, "commit-differs", f"0x{grant.commit.hex()}", found)
+    return grant

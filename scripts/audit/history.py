@@ -6,19 +6,19 @@ anew. The hash of the last block that was seen is asked for again: a node that n
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.client.private import private_folder
 from contracts.wire.ids import Address, Hash
-from contracts.wire.keccak import keccak
 from scripts.audit.finding import CannotAudit
 from scripts.audit.node import Node, SeenBlock, Transaction
 
 _SAVE_EVERY = 2_000
 """Blocks between two notes of how far history was read."""
-_VERSION = 1
+_VERSION = 2
 
 
 class History:
@@ -50,7 +50,7 @@ class History:
             for block in self._node.blocks(number + 1, height, block_hash):
                 if block.transactions:
                     line = _dump(block)
-                    running = keccak(running + line)
+                    running.update(line)
                     out.write(line)
                 number, block_hash = block.number, block.hash
                 if number % _SAVE_EVERY == 0:
@@ -59,47 +59,61 @@ class History:
             out.flush()
             self._note(number, block_hash, out.tell(), running)
 
-    def blocks(self, height: int) -> Iterator[SeenBlock]:
-        """The blocks that were kept, up to ``height``."""
+    def lines(self, height: int) -> Iterator[tuple[int, bytes]]:
+        """Where each block that was kept up to ``height`` begins, in bytes, and how it is kept."""
+        at = 0
         with self._blocks.open("rb") as lines:
             for line in lines:
-                block = _load(line)
-                if block.number > height:
+                if int(line[1 : line.index(b",")]) > height:
                     return
-                yield block
+                yield at, line
+                at += len(line)
 
-    def _resume(self) -> tuple[int, Hash | None, int, bytes]:
-        nothing = (self._first - 1, None, 0, b"")
+    def blocks(self, start: int, end: int) -> Iterator[SeenBlock]:
+        """The blocks that are kept from one byte to another, as ``lines`` gives them."""
+        with self._blocks.open("rb") as lines:
+            lines.seek(start)
+            while lines.tell() < end:
+                yield _load(lines.readline())
+
+    @staticmethod
+    def block_of(line: bytes) -> SeenBlock:
+        """A block as it is kept."""
+        return _load(line)
+
+    def _resume(self) -> tuple[int, Hash | None, int, hashlib._Hash]:
+        nothing = (self._first - 1, None, 0, hashlib.sha256())
         try:
             noted = json.loads(self._position.read_bytes())
             if (noted["version"], noted["network"]) != (_VERSION, self._network):
                 return nothing
             number, size = int(noted["number"]), int(noted["size"])
-            block_hash, running = Hash(bytes.fromhex(noted["hash"])), bytes.fromhex(noted["running"])
-            if self._running_hash(size) != running:
+            block_hash, running = Hash(bytes.fromhex(noted["hash"])), self._running_hash(size)
+            if running is None or running.hexdigest() != noted["running"]:
                 return nothing
         except (OSError, ValueError, KeyError, TypeError):
             return nothing
         self.resumed_from = number
         return number, block_hash, size, running
 
-    def _running_hash(self, size: int) -> bytes | None:
-        running, at = b"", 0
-        with self._blocks.open("rb") as lines:
-            while at < size:
-                line = lines.readline()
-                if not line:
+    def _running_hash(self, size: int) -> hashlib._Hash | None:
+        """SHA-256 of the first ``size`` bytes that are kept; None where there are not as many."""
+        running = hashlib.sha256()
+        with self._blocks.open("rb") as kept:
+            while size:
+                piece = kept.read(min(size, 1 << 20))
+                if not piece:
                     return None
-                at += len(line)
-                running = keccak(running + line)
-        return running if at == size else None
+                running.update(piece)
+                size -= len(piece)
+        return running
 
-    def _note(self, number: int, block_hash: Hash | None, size: int, running: bytes) -> None:
+    def _note(self, number: int, block_hash: Hash | None, size: int, running: hashlib._Hash) -> None:
         if block_hash is None:
             return
         value = {
             "version": _VERSION, "network": self._network, "number": number, "hash": block_hash.hex(), "size": size,
-            "running": running.hex(),
+            "running": running.hexdigest(),
         }  # fmt: skip
         aside = self._position.with_suffix(".new")
         aside.write_text(json.dumps(value) + "\n")

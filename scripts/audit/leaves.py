@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from array import array
+from binascii import a2b_base64, a2b_hex
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -12,7 +15,7 @@ from typing import Any
 from contracts.wire.erasure import signer_of
 from contracts.wire.files import Erasure
 from contracts.wire.ids import Address, Hash, KeyId
-from contracts.wire.merkle import HASH_SIZE, leaf_hash, root_of_leaves
+from contracts.wire.merkle import HASH_SIZE, Tree, leaf_hash, root_of_leaves
 from contracts.wire.sealed import SealError, unseal
 from contracts.wire.typed_data import SignatureError
 from scripts.audit.bundle import Bundle, path_of
@@ -49,13 +52,19 @@ _CLOSED = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One leaf's line as it stands in the file, read but not believed."""
+    """One leaf's line as it stands in the file, read but not believed; ``sealed`` is base64."""
 
     leaf: Hash
     blob: bytes | None = None
     key: KeyId | None = None
     sealed: bytes | None = None
     erased: Erasure | None = None
+
+
+STRETCH = 64
+"""Every so many leaves it is kept where in the file they are."""
+Take = Callable[[int, Row], None]
+"""What is done with each row of a file, and its place among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +84,11 @@ class NamedFile:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A file that was read: its head and its leaves; ``is_right`` where they lead to the root."""
+    """A file that was read: its head, its leaves' tree, and where in the file every STRETCH-th leaf's line begins."""
 
     head: Mapping[str, Any]
-    rows: Sequence[Row]
-    is_right: bool
+    tree: Tree
+    starts: Sequence[int]
 
 
 @dataclass
@@ -92,71 +101,86 @@ class Files:
     roots: Mapping[Hash, str] = field(default_factory=dict)
     """Every root on the chain, with the path of its file: a swapped file leads to one of the others."""
 
-    def read(self, named: NamedFile) -> Read | None:
-        """The file, whatever is wrong with it told; None where nothing of it can be used."""
-        data = self.bundle.read(named.kind, named.name)
-        if data is None:
-            self._tell(named, "file-missing", "the file", "no file", data, _HOLDER)
-            return None
-        lines = data.split(b"\n")
-        if lines.pop() != b"":
-            self._tell(named, "file-truncated", "a file that ends with its last line", "one that is cut short", data)
-        head, rows = self._parse(named, lines, data)
-        if not rows:
-            return None
-        root = root_of_leaves(b"".join(row.leaf for row in rows))
-        if root != named.name and root in self.roots:
-            self._tell(named, "file-swapped", f"root 0x{named.name.hex()}", f"the leaves of {self.roots[root]}", data)
-            return None
-        if root != named.name:
-            self._wrong_root(named, root, rows, data)
-        elif named.count is not None and named.count != len(rows):
-            self._tell(named, "count-differs", f"{named.count} leaves, as on the chain", f"{len(rows)} leaves", data)
-        self.findings.count("files")
-        self.findings.count("leaves", len(rows))
-        return Read(head, rows, root == named.name)
+    def aside(self) -> Files:
+        """The same with findings of its own, which count once it is known that they are of the right file."""
+        return Files(self.bundle, Findings(), self.erasers, self.roots)
 
-    def _parse(self, named: NamedFile, lines: Sequence[bytes], data: bytes) -> tuple[Mapping[str, Any], list[Row]]:
+    def read(self, named: NamedFile, take: Take | None = None) -> Read | None:
+        """Reads a file line by line, whatever is wrong with it told; None where nothing of it can be used."""
+        file, before = self.bundle.file(named.kind, named.name), self.findings.number
+        if file is None:
+            self._tell(named, "file-missing", "the file", "no file", _HOLDER)
+            return None
+        with file:
+            head, hashes, starts = self._rows(named, file, take)
+        count = len(hashes) // HASH_SIZE
+        if not count and self.findings.number == before:
+            leaves = "its leaves" if named.count is None else f"{named.count} leaves, as on the chain"
+            self._tell(named, "file-truncated", leaves, "none")
+        if not count:
+            return None
+        tree = Tree(hashes)
+        if tree.root != named.name and tree.root in self.roots:
+            self._tell(named, "file-swapped", f"root 0x{named.name.hex()}", f"the leaves of {self.roots[tree.root]}")
+            return None
+        if tree.root != named.name:
+            self._wrong_root(named, tree.root, hashes)
+        elif named.count is not None and named.count != count:
+            self._tell(named, "count-differs", f"{named.count} leaves, as on the chain", f"{count} leaves")
+        self.findings.count("files")
+        self.findings.count("leaves", count)
+        return Read(head, tree, starts)
+
+    def _rows(
+        self, named: NamedFile, file: Iterable[bytes], take: Take | None
+    ) -> tuple[Mapping[str, Any], bytes, array[int]]:
+        """The head, the leaves' hashes one after another, and where stretches begin."""
         head: Mapping[str, Any] = {}
-        rows: list[Row] = []
-        for number, line in enumerate(lines, start=1):
+        hashes, starts, place = bytearray(), array("Q"), 0
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                self._tell(named, "file-truncated", "a file that ends with its last line", "one that is cut short")
+                break
+            if number % STRETCH == 2:
+                starts.append(place)
+            place += len(line)
             try:
-                value = json.loads(line)
                 if number == 1:
-                    head = dict(value)
+                    head = dict(json.loads(line))
                     continue
-                row = _row(value)
+                row = row_of(line)
             except (ValueError, KeyError, TypeError) as error:
                 what = "the head" if number == 1 else f"leaf {number - 2}"
-                self._tell(named, "line-malformed", f"{what} as JSON", str(error), data, record=what, line=number)
+                self._tell(named, "line-malformed", f"{what} as JSON", str(error), record=what, line=number)
                 continue
-            if row.blob is not None and leaf_hash(row.blob) != row.leaf:
-                found = f"a blob of leaf hash 0x{leaf_hash(row.blob).hex()}"
-                self._leaf(named, number - 2, "leaf-altered", f"leaf hash 0x{row.leaf.hex()}", found, _WHO)
-            rows.append(row)
-        return head, rows
+            if row.blob is not None and (found := leaf_hash(row.blob)) != row.leaf:
+                expected = f"leaf hash 0x{row.leaf.hex()}"
+                self._leaf(named, number - 2, "leaf-altered", expected, f"a blob of leaf hash 0x{found.hex()}", _WHO)
+            if take is not None:
+                take(len(hashes) // HASH_SIZE, row)
+            hashes += row.leaf
+        return head, bytes(hashes), starts
 
-    def _wrong_root(self, named: NamedFile, root: Hash, rows: Sequence[Row], data: bytes) -> None:
-        expected, found = f"root 0x{named.name.hex()}", f"root 0x{root.hex()}"
-        if named.count is not None and len(rows) != named.count:
-            found = f"{len(rows)} leaves of {named.count}"
-            self._tell(named, "file-truncated", f"{named.count} leaves, as on the chain", found, data)
+    def _wrong_root(self, named: NamedFile, root: Hash, hashes: bytes) -> None:
+        expected, found, count = f"root 0x{named.name.hex()}", f"root 0x{root.hex()}", len(hashes) // HASH_SIZE
+        if named.count is not None and count != named.count:
+            found = f"{count} leaves of {named.count}"
+            self._tell(named, "file-truncated", f"{named.count} leaves, as on the chain", found)
         else:
-            self._tell(named, "root-differs", expected, found, data)
-        self._name_leaves(named, rows)
+            self._tell(named, "root-differs", expected, found)
+        self._name_leaves(named, hashes)
 
-    def _name_leaves(self, named: NamedFile, rows: Sequence[Row]) -> None:
+    def _name_leaves(self, named: NamedFile, hashes: bytes) -> None:
         """Names the leaves that differ by the copy of the leaf hashes, where that copy leads to the root."""
         due = self.bundle.leaves(named.name)
         if not due or len(due) % HASH_SIZE or root_of_leaves(due) != named.name:
             return
-        hashes = [due[i : i + HASH_SIZE] for i in range(0, len(due), HASH_SIZE)]
-        for index, leaf in enumerate(hashes):
-            found = rows[index].leaf if index < len(rows) else b""
+        for at in range(0, len(due), HASH_SIZE):
+            leaf, found = due[at : at + HASH_SIZE], hashes[at : at + HASH_SIZE]
             if found != leaf:
                 what = f"leaf hash 0x{found.hex()}" if found else "no such leaf"
-                self._leaf(named, index, "leaf-differs", f"leaf hash 0x{leaf.hex()}", what, _WHO)
-                if len(hashes) != len(rows):
+                self._leaf(named, at // HASH_SIZE, "leaf-differs", f"leaf hash 0x{leaf.hex()}", what, _WHO)
+                if len(due) != len(hashes):
                     return  # all that follow stand in another's place
 
     # --- content ---
@@ -181,7 +205,7 @@ class Files:
         if secret is None:
             return Content.LOCKED, None
         try:
-            return Content.OPENED, unseal(secret, row.leaf, row.sealed)
+            return Content.OPENED, unseal(secret, row.leaf, a2b_base64(row.sealed))
         except SealError:
             return Content.ALTERED, None
 
@@ -202,13 +226,13 @@ class Files:
         evidence = {"file": named.path, "line": index + 2}
         self.findings.add(Finding(named.kind, slug, record, expected, found, remedy, named.place, 6, evidence))
 
-    def _tell(  # noqa: PLR0917  one finding's own words
-        self, named: NamedFile, slug: str, expected: str, found: str, data: bytes | None, remedy: str = _WHO,
+    def _tell(
+        self, named: NamedFile, slug: str, expected: str, found: str, remedy: str = _WHO,
         *, record: str = "", line: int | None = None,
     ) -> None:  # fmt: skip
         evidence: dict[str, object] = {
             "file": named.path,
-            "published": self.bundle.what_became_of(named.kind, named.name, data),
+            "published": self.bundle.what_became_of(named.kind, named.name),
         }
         if line is not None:
             evidence["line"] = line
@@ -216,25 +240,67 @@ class Files:
         self.findings.add(Finding(named.kind, slug, name, expected, found, remedy, named.place, 6, evidence))
 
 
-def each_row(bundle: Bundle, named: NamedFile) -> Iterator[tuple[int, Row]]:
-    """The rows of a file with their places, one at a time; those that can't be read are left out: they were told."""
-    data = bundle.read(named.kind, named.name) or b""
-    for index, line in enumerate(data.split(b"\n")[1:-1]):
-        try:
-            yield index, _row(json.loads(line))
-        except (ValueError, KeyError, TypeError):
-            continue
+def rows_from(bundle: Bundle, named: NamedFile, leaf: int, starts: Sequence[int]) -> Iterator[tuple[int, Row]]:
+    """The rows of a file that was read, with their places, from a leaf on; those that can't be read are left out: they
+    were told."""
+    file = bundle.file(named.kind, named.name)
+    if file is None or leaf // STRETCH >= len(starts):
+        return
+    with file:
+        file.seek(starts[leaf // STRETCH])
+        for place, line in enumerate(file, start=leaf - leaf % STRETCH):
+            if place < leaf or not line.endswith(b"\n"):
+                continue
+            try:
+                yield place, row_of(line)
+            except (ValueError, KeyError, TypeError):
+                continue
+
+
+_PLAIN_ROW = re.compile(
+    rb'\{(?:"blob":"0x((?:[0-9a-f]{2})*)",)?(?:"key":"([0-9a-f]{32})",)?"leaf":"0x([0-9a-f]{64})"(?:\}$|,"sealed":")'
+)
+"""A row as publishers write it; any other spelling goes through JSON."""
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+def row_of(line: bytes) -> Row:
+    """One leaf's line. Raises ValueError, KeyError and TypeError where it is none."""
+    line = line.rstrip(b"\n")
+    plain = _PLAIN_ROW.match(line)
+    if plain is None:
+        return _row(json.loads(line))
+    sealed = None
+    if plain.end() != len(line):
+        sealed = line[plain.end() : -2]
+        if line[-2:] != b'"}' or not _is_base64(sealed):
+            return _row(json.loads(line))
+    blob, key, leaf = plain.groups()
+    return Row(
+        Hash(a2b_hex(leaf)),
+        None if blob is None else a2b_hex(blob),
+        None if key is None else KeyId(a2b_hex(key)),
+        sealed,
+    )
+
+
+def _is_base64(text: bytes) -> bool:
+    padding = text.translate(None, _BASE64)
+    return len(text) % 4 == 0 and padding in (b"", b"=", b"==") and text.endswith(padding)
 
 
 def _row(value: Mapping[str, Any]) -> Row:
     leaf = Hash(_hex(value["leaf"]))
     if len(leaf) != 32:
         raise ValueError("a leaf is 32 bytes")
+    sealed = value.get("sealed")
+    if "sealed" in value:
+        base64.b64decode(value["sealed"], validate=True)
     return Row(
         leaf,
         _hex(value["blob"]) if "blob" in value else None,
         KeyId(bytes.fromhex(value["key"])) if "key" in value else None,
-        base64.b64decode(value["sealed"], validate=True) if "sealed" in value else None,
+        None if sealed is None else str(sealed).encode(),
         _erasure(value["erased"]) if "erased" in value else None,
     )
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from contracts.wire.ids import Hash
+from contracts.wire.ids import Hash, SourceClass
 from contracts.wire.leaf import Decision, Profile, Quality, Record, RegisterReading, decode_record
 from contracts.wire.structs import Proposal
 from scripts.audit.anchors import Anchors, Batch
-from scripts.audit.bundle import Bundle
-from scripts.audit.finding import Findings
-from scripts.audit.formula import FormulaError, half_up, inputs_of, number_of, value_of
-from scripts.audit.leaves import Content
+from scripts.audit.formula import FormulaError, half_up, inputs_of, is_same, number_of, ratio_of, value_of
+from scripts.audit.leaves import Content, Files
 from scripts.audit.runs import Runs
 
 _BASE = 1000
@@ -26,6 +25,8 @@ _BASE = 1000
 _UNUSABLE = (Quality.NOT_FOR_SETTLEMENT, Quality.MISSING)
 _RATES = ("T", "N", "K")
 """Symbols whose values are rates: what a published document must hold."""
+_QUALITY_NAMES = {quality: quality.name.lower() for quality in Quality}
+_CLASS_NAMES = {class_: class_.name.lower() for class_ in SourceClass}
 _DAY_S = 86_400
 
 
@@ -46,25 +47,47 @@ class Document:
     numbers: frozenset[Fraction]
     effective_from: str
     effective_to: str | None
+    _known: dict[str, bool] = field(default_factory=dict)
+
+    def holds(self, text: str) -> bool:
+        """Whether a number, as a bill writes it, is in the document. Raises FormulaError where it is none."""
+        found = self._known.get(text)
+        if found is None:
+            found = self._known[text] = number_of(text) in self.numbers
+        return found
+
+
+Documents = dict[Hash, Document | None]
+"""Tariff documents that were read; None for one that can't be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a line stands in: its house's time zone, its run's proposal."""
+    """What a line stands in: its house's time zone, its run's proposal, and the last epoch and sequence of each source
+    that the run used."""
 
     zone: str
     proposal: Proposal
+    used: Mapping[int, tuple[int, int]]
+
+
+def used_by(proposal: Proposal) -> dict[int, tuple[int, int]]:
+    """The last epoch and sequence of each source that a run used."""
+    out: dict[int, tuple[int, int]] = {}
+    for head in proposal.heads:
+        out[head.source] = max(out.get(head.source, (0, 0)), (head.epoch, head.sequence))
+    return out
 
 
 class Lines:
     """Works lines out again from what the bundle holds."""
 
-    def __init__(self, bundle: Bundle, findings: Findings, runs: Runs, anchors: Anchors) -> None:
-        self._bundle = bundle
-        self._checked = findings.checked
+    def __init__(self, files: Files, runs: Runs, anchors: Anchors, documents: Documents) -> None:
+        self._bundle = files.bundle
+        self._checked = files.findings.checked
         self._runs = runs
         self._anchors = anchors
-        self._documents: dict[Hash, Document | None] = {}
+        self._documents = documents
 
     def faults(self, line: Mapping[str, Any], setting: Setting) -> Iterator[Fault]:
         """What is wrong with an explained line. Raises KeyError, TypeError, ValueError where it is no such line."""
@@ -106,14 +129,16 @@ class Lines:
                 if given.get("formula"):
                     found = value_of(given["formula"], inputs)
                     if given.get("rounded_to"):
-                        step = number_of(given["rounded_to"])
-                        found = half_up(found / step) * step
-                    if found != inputs[given["symbol"]]:
-                        yield Fault("input-differs", f"{name}, {given['symbol']}", str(found), str(given["value"]))
+                        above, below = ratio_of(given["rounded_to"])
+                        found = half_up((found[0] * below, found[1] * above)) * above, below
+                    if not is_same(found, inputs[given["symbol"]]):
+                        told = str(given["value"])
+                        yield Fault("input-differs", f"{name}, {given['symbol']}", str(Fraction(*found)), told)
             left, _, right = part["formula"].partition("=")
             if left.strip() != "P":
                 raise FormulaError(f"{part['formula']!r} is not a formula of P")
-            due = half_up(value_of(right, inputs) * 100)
+            above, below = value_of(right, inputs)
+            due = half_up((100 * above, below))
         except FormulaError as error:
             yield Fault("formula", name, "a formula with all its inputs", str(error))
             return
@@ -128,8 +153,7 @@ class Lines:
         self, name: str, part: Mapping[str, Any], line: Mapping[str, Any], setting: Setting
     ) -> Iterator[Fault]:
         named = {row["version"]: row["document"] for row in line["tariffs"]}
-        numbers: set[Fraction] = set()
-        is_whole = True
+        documents: list[Document] = []
         for version in part["tariff_versions"]:
             published = self._runs.tariffs.get(version)
             if published is None or version > setting.proposal.tariff_version:
@@ -142,9 +166,8 @@ class Lines:
                 return
             document = self._document(published.document)
             if document is None:
-                is_whole = False  # missing or altered: that was told
-                continue
-            numbers |= document.numbers
+                continue  # missing or altered: that was told
+            documents.append(document)
             if part["from"] < document.effective_from or (document.effective_to or "9999") < part["to"]:
                 expected = f"a part within {document.effective_from} to {document.effective_to or 'now'}"
                 yield Fault(
@@ -154,11 +177,11 @@ class Lines:
                     f"{part['from']} to {part['to']}",
                 )
         self._checked["tariff versions held against documents"] += len(part["tariff_versions"])
-        if not is_whole:
+        if len(documents) < len(part["tariff_versions"]):
             return
         for given in part["inputs"]:
             is_rate = given["symbol"].partition("_")[0] in _RATES and not given.get("formula")
-            if is_rate and number_of(given["value"]) not in numbers:
+            if is_rate and not any(document.holds(given["value"]) for document in documents):
                 expected = f"a rate of versions {part['tariff_versions']}"
                 yield Fault("rate-differs", f"{name}, {given['symbol']}", expected, str(given["value"]))
 
@@ -177,24 +200,27 @@ class Lines:
 
     def _reading(self, name: str, told: Mapping[str, Any], setting: Setting) -> tuple[Record | None, Fault | None]:
         root, index = Hash(bytes.fromhex(told["root"][2:])), int(told["leaf"])
+        found = self._plain_reading(root, index, told, setting)
+        if found is not None:
+            return found, None
         where = f"{name}, leaf {index} of readings/{told['root']}.jsonl"
         batch = self._anchors.by_root.get(root)
         if batch is None:
             return None, Fault("reading-not-anchored", where, "a batch on the chain", "none of that root")
-        if not _is_used(batch, setting.proposal):
+        if not _is_used(batch, setting):
             return None, Fault("reading-not-used", where, "a batch up to a head that the run names", "one behind it")
-        if not 0 <= index < len(batch.records):
+        if not 0 <= index < len(batch.file.records):
             return None, self._unread(batch, where)
-        data = batch.records[index]
+        data = batch.file.records[index]
         if data is None:
-            is_erased = batch.contents[index] is Content.ERASED
+            is_erased = batch.file.content(index) is Content.ERASED
             self._checked["readings that are erased" if is_erased else "readings that stay closed"] += 1
             return None, None
         over = self._anchors.overlaid.get((root, index))
-        if over is not None and _is_used(self._anchors.by_root[over], setting.proposal):
+        if over is not None and _is_used(self._anchors.by_root[over], setting):
             return None, Fault("reading-overlaid", where, "a reading that stands", f"one struck out by 0x{over.hex()}")
         self._checked["readings held against batches"] += 1
-        record = decode_record(data)
+        record = _decoded(data)
         quality = None
         if isinstance(record, Decision):
             quality = record.quality
@@ -202,9 +228,23 @@ class Lines:
         fault = _differs(where, told, record, quality, batch, setting)
         return (record, None) if fault is None else (None, fault)
 
+    def _plain_reading(
+        self, root: Hash, index: int, told: Mapping[str, Any], setting: Setting
+    ) -> RegisterReading | None:
+        """A counter that stands as it was read and is told as it is; None where there is more to it."""
+        batch = self._anchors.by_root.get(root)
+        if batch is None or not _is_used(batch, setting) or not 0 <= index < len(batch.file.records):
+            return None
+        data = batch.file.records[index]
+        record = None if data is None or (root, index) in self._anchors.overlaid else _decoded(data)
+        if not isinstance(record, RegisterReading) or not _is_told(told, record, batch):
+            return None
+        self._checked["readings held against batches"] += 1
+        return record
+
     def _unread(self, batch: Batch, where: str) -> Fault | None:
-        if batch.records:
-            return Fault("reading-not-anchored", where, f"one of {len(batch.records)} leaves", "no such leaf")
+        if len(batch.file.records):
+            return Fault("reading-not-anchored", where, f"one of {len(batch.file.records)} leaves", "no such leaf")
         self._checked["readings whose file is missing"] += 1  # that was told
         return None
 
@@ -236,11 +276,22 @@ class Lines:
                 yield Fault("volume-differs", f"volume of readings {first} to {end}", expected, str(told))
 
 
-def _is_used(batch: Batch, proposal: Proposal) -> bool:
-    return any(
-        head.source == batch.source and (batch.epoch, batch.sequence) <= (head.epoch, head.sequence)
-        for head in proposal.heads
-    )
+def _is_used(batch: Batch, setting: Setting) -> bool:
+    last = setting.used.get(batch.source)
+    return last is not None and (batch.epoch, batch.sequence) <= last
+
+
+@lru_cache(maxsize=4096)
+def _decoded(data: bytes) -> Record:
+    return decode_record(data)
+
+
+def _is_told(told: Mapping[str, Any], record: RegisterReading, batch: Batch) -> bool:
+    """Whether a counter that no decision touched is told as it is."""
+    due = record.value, record.taken_at, record.register, record.meter.hex()
+    names = _QUALITY_NAMES[record.quality], _CLASS_NAMES[batch.class_]
+    is_due = due == (told["value"], told["at"], told["register"], told["meter"])
+    return is_due and names == (told["quality"], told["source"])
 
 
 def _differs(  # noqa: PLR0917  one reading as told and as it is

@@ -7,13 +7,14 @@ and against the one seen when the audit was last here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from contracts.client.deployments import Deployment, NotDeployed, WrongChain
 from contracts.client.rpc import NodeError, NodeUnreachable, Rpc, RpcError
-from contracts.wire.events import Event, LogError, decode_log
+from contracts.wire.events import Event, LogError, decode_log, event_layouts
 from contracts.wire.ids import NO_ADDRESS, Address, Hash, address_text
 from contracts.wire.keccak import keccak
 from contracts.wire.typed_data import SignatureError
@@ -210,20 +211,31 @@ class Node:
         )
 
 
-def decode(transaction: Transaction, names: Mapping[str, str]) -> list[Event]:
-    """The events of a transaction. ``names`` are the contracts by address. Raises CannotAudit: other contracts'."""
-    out = []
-    for raw in transaction.logs:
-        try:
-            event = decode_log(raw)
-        except LogError as error:
-            raise CannotAudit(
-                "other-contracts", f"a log in {transaction.hash} is none of the contracts': {error}",
-                "The contracts are not those that this audit knows: ask who deployed them",
-            ) from error  # fmt: skip
-        if event is not None and names[raw["address"]] == event.log.contract:
-            out.append(event)
-    return out
+def decode(
+    transaction: Transaction, names: Mapping[str, str], wanted: Collection[type[Event]] | None = None
+) -> list[Event]:
+    """The events of a transaction, or those ``wanted``. ``names`` are the contracts by address. Raises CannotAudit:
+    other contracts'."""
+    topics = None if wanted is None else _topics(frozenset(wanted))
+    logs = [raw for raw in transaction.logs if topics is None or topics.intersection(raw["topics"][:1])]
+    return [event for event in (decode_one(raw, names) for raw in logs) if event is not None]
+
+
+def decode_one(raw: Mapping[str, Any], names: Mapping[str, str]) -> Event | None:
+    """The event of a log, None where it is none of the contract's that it stands under. Raises CannotAudit."""
+    try:
+        event = decode_log(raw)
+    except LogError as error:
+        raise CannotAudit(
+            "other-contracts", f"a log in {raw['transactionHash']} is none of the contracts': {error}",
+            "The contracts are not those that this audit knows: ask who deployed them",
+        ) from error  # fmt: skip
+    return event if event is not None and names[raw["address"]] == event.log.contract else None
+
+
+@cache
+def _topics(wanted: frozenset[type[Event]]) -> frozenset[str]:
+    return frozenset(topic for topic, (event, _, _) in event_layouts().items() if event in wanted)
 
 
 def connect(url: str, deployment: Deployment) -> Node:

@@ -165,8 +165,8 @@ def _meter(flat: FlatEntry, binding: MeterBinding, secret: bytes) -> tuple[objec
 
 # --- the city that is measured ---------------------------------------------------------------------------------------
 
-_UNITS = {Service.ELECTRICITY: Unit.WH, Service.COLD_WATER: Unit.LITRE, Service.HOT_WATER: Unit.LITRE}
-_MOST = {Service.ELECTRICITY: 240_000, Service.COLD_WATER: 9_000, Service.HOT_WATER: 6_000}
+UNITS = {Service.ELECTRICITY: Unit.WH, Service.COLD_WATER: Unit.LITRE, Service.HOT_WATER: Unit.LITRE}
+MOST = {Service.ELECTRICITY: 240_000, Service.COLD_WATER: 9_000, Service.HOT_WATER: 6_000}
 
 
 def code(house: int) -> str:
@@ -186,12 +186,13 @@ def fill(books: CityBooks, period: Period, count: int, seed: int) -> None:
         books.source(number + 1)
     span = month_span(period, ZONE)
     for start in range(0, count, AT_ONCE):
-        flats = [_flat(drawn, number) for number in range(start, min(start + AT_ONCE, count))]
+        flats = [draw_flat(drawn, number) for number in range(start, min(start + AT_ONCE, count))]
         books.open_flats(flats)
         books.anchor(_batches(drawn, flats, (span.start_ts, span.end_ts)))
 
 
-def _flat(drawn: random.Random, number: int) -> FlatEntry:
+def draw_flat(drawn: random.Random, number: int) -> FlatEntry:
+    """A metered flat; half of them count electricity by day and night."""
     rooms = drawn.choices((1, 2, 3, 4), (30, 40, 24, 6))[0]
     persons = max(0, min(6, rooms + drawn.choice((-1, 0, 0, 1))))
     two = drawn.random() < 0.5
@@ -207,7 +208,7 @@ def _flat(drawn: random.Random, number: int) -> FlatEntry:
             zones=zones if service is Service.ELECTRICITY else {0: "single"},
             initial=dict.fromkeys(zones if service is Service.ELECTRICITY else (0,), 0),
         )
-        for service in _UNITS
+        for service in UNITS
     ]
     return FlatEntry(f"7{number:09d}", code(number // FLATS), KeyId(drawn.randbytes(16)), home, meters)
 
@@ -222,8 +223,8 @@ def _batches(
         for meter in flat.meters:
             for register in meter.zones:
                 value = drawn.randrange(10_000, 30_000_000)
-                used = drawn.randrange(0, _MOST[meter.service]) if drawn.random() > 0.03 else 0
-                unit = _UNITS[meter.service]
+                used = drawn.randrange(0, MOST[meter.service]) if drawn.random() > 0.03 else 0
+                unit = UNITS[meter.service]
                 first.append(RegisterReading(meter.meter, register, moments[0], value, unit))
                 last.append(RegisterReading(meter.meter, register, moments[1], value + used, unit))
     for house, told in by_house.items():
