@@ -69,7 +69,7 @@ def write_exchange(statement: SupplierStatement, own: Requisites, zone: tzinfo, 
     """The movements as a bank's statement, cp1251: totals are the statement's own (opening and closing balances are
     the bank's to tell, and left out)."""
     moved = movements_of(statement.receipts)
-    first, last = (datetime.fromtimestamp(at, zone).date() for at in (statement.first, statement.last))
+    first, last = (datetime.fromtimestamp(at, zone).date() for at in _bounds(statement, moved, made))
     came = sum(m.amount_kopecks for m in moved if m.amount_kopecks > 0)
     went = -sum(m.amount_kopecks for m in moved if m.amount_kopecks < 0)
     days = [f"ДатаНачала={first.strftime(DAY)}", f"ДатаКонца={last.strftime(DAY)}", f"РасчСчет={own.account}"]
@@ -92,6 +92,14 @@ def write_exchange(statement: SupplierStatement, own: Requisites, zone: tzinfo, 
         lines += _document(number, movement, own, datetime.fromtimestamp(movement.at, zone).date())
     lines.append("КонецФайла")
     return "".join(line + "\r\n" for line in lines).encode("cp1251", errors="replace")
+
+
+def _bounds(statement: SupplierStatement, moved: list[Movement], made: datetime) -> tuple[int, int]:
+    """The moments that a file's dates stand for; one of all time begins with the first movement and ends as it is
+    made, or with the last movement where the chain's clock is ahead."""
+    now = int(made.timestamp())
+    first = statement.first or (moved[0].at if moved else now)
+    return first, max(first, min(statement.last, max([now, *(movement.at for movement in moved)])))
 
 
 def _document(number: int, movement: Movement, own: Requisites, on: date) -> Iterator[str]:

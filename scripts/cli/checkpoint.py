@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from contracts.wire.capsule import Trust
 from contracts.wire.ids import parse_address
 from ledger.published import Published
+from scripts.capsule.trusted import trust_in
 from scripts.cli.books import open_town
 from scripts.cli.console import out, show
 from scripts.cli.options import HomeOption, JsonOption
@@ -52,14 +52,5 @@ def trust(
     """Writes the trust file of a town's deployment, to be handed to those who verify capsules."""
     town = open_town(home)
     accounts = {parse_address(text.rstrip("!")): text.endswith("!") for text in observers}
-    made = Trust(
-        town.deployment.chain_id,
-        town.deployment.addresses["Settlement"],
-        town.deployment.addresses["ChargeBook"],
-        frozenset(accounts),
-        frozenset(account for account, must in accounts.items() if must),
-        quorum,
-        {},
-    )
-    path.write_bytes(Trust.parse(made.encode()).encode())
+    path.write_bytes(trust_in(town.deployment, accounts, quorum).encode())
     out.print(f"{path}: {quorum} of {len(accounts)} observers", highlight=False)

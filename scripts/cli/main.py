@@ -85,3 +85,7 @@ def _explain(error: Exception) -> int:
         return error.exit_code
     fail(error)
     return 1
+
+
+if __name__ == "__main__":
+    sys.exit(app())

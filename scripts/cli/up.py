@@ -14,6 +14,7 @@ from scripts.cli.console import Steps, err, out, show
 from scripts.cli.options import AccountsOption, FromOption, HomeOption, MonthsOption, SeedOption
 from scripts.home import DEFAULT_HOME, Home
 from scripts.processes import stop_leftovers
+from scripts.town.attendants import Attendants
 from scripts.town.plan import Town, plan_town
 from scripts.town.play import SERVICES, Play
 from scripts.town.report import report
@@ -52,8 +53,11 @@ def up(
         with Running(place, choose_ports(port), keep_state=True) as running:
             _start(town, running, Steps())
             _greet(town, running)
+            attendants = Attendants(running)
+            attendants.start()
             while not stop.wait(0.5):
                 running.supervisor.check()
+                attendants.look()
             err.print("==> stopping; run it again and the town is still there", highlight=False)
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from scripts.home import Home
 from scripts.processes import Spec
 
+SERVICE_ENV = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""The environment of a service: one thread of arithmetic each, and nothing kept back of what it says."""
 ORDER = ("oracle", "ledger", "holder", "billing", "api")
 
 
@@ -49,9 +51,6 @@ def service_specs(home: Home, ports: Ports) -> Mapping[str, Spec]:
     }
     common = ("--home", str(home.root), "--rpc", ports.rpc_url)
     return {
-        name: Spec(name, (sys.executable, "-m", module, *common, *more), env=_ENV)
+        name: Spec(name, (sys.executable, "-m", module, *common, *more), env=SERVICE_ENV)
         for name, (module, more) in modules.items()
     }
-
-
-_ENV = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

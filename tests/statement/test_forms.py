@@ -37,6 +37,15 @@ def written(month: Month, supplier: SupplierId) -> bytes:
     return write_exchange(stated(month, supplier), PAYEE, ZONE, MADE)
 
 
+def test_a_1c_file_of_all_time_has_days_that_a_bank_can_read(month: Month) -> None:
+    statement = month.ledger.supplier_statement(WATER, 0, EVER)
+    bank = read_exchange(write_exchange(statement, PAYEE, ZONE, MADE))
+    assert (bank.first, bank.last) == (day_of(statement.receipts[0].timestamp), MADE.astimezone(ZONE).date())
+    earlier = datetime(2025, 12, 1, tzinfo=UTC)  # by a clock behind the chain's
+    bank = read_exchange(write_exchange(statement, PAYEE, ZONE, earlier))
+    assert bank.last == day_of(statement.receipts[-1].timestamp)
+
+
 @pytest.mark.parametrize("supplier", [WATER, HEAT])
 def test_a_1c_file_reads_back_and_reconciles_to_the_kopeck(month: Month, supplier: SupplierId) -> None:
     statement = stated(month, supplier)

@@ -5,19 +5,42 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.town.lived import Lived, visit
 from tests.town.played import ACCOUNTS, MONEY, MONTHS, money, play
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@dataclass
+class Played:
+    """One town for the whole file: its report, and what a visit found while it still ran."""
+
+    report: dict[str, Any]
+    lived: Lived
+
+
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return play(tmp_path_factory.mktemp("town"))
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    visits: list[Lived] = []
+    folder = tmp_path_factory.mktemp("visit")
+    report = play(tmp_path_factory.mktemp("town"), afterwards=lambda stage: visits.append(visit(stage, folder)))
+    return Played(report, visits[0])
+
+
+@pytest.fixture
+def found(played: Played) -> dict[str, Any]:
+    return played.report
+
+
+@pytest.fixture
+def lived(played: Played) -> Lived:
+    return played.lived
 
 
 def test_every_kopeck_is_accounted_for(found: dict[str, Any]) -> None:
@@ -36,6 +59,43 @@ def test_every_way_of_paying_is_in_the_town(found: dict[str, Any]) -> None:
     assert found["bills"] >= ACCOUNTS * MONTHS + 2  # the month's bills, a superseding one, a note
     assert found["batches"] > 10
     assert found["readings"] > 1000
+
+
+# --- a visit while it ran ---
+
+
+def test_a_bundle_of_the_town_is_audited_without_an_alarm(lived: Lived) -> None:
+    assert lived.done["bundle"].exit_code == 0, lived.done["bundle"].output
+    assert lived.done["audit"].exit_code == 0, lived.done["audit"].output
+    report = json.loads((lived.folder / "audit.json").read_text())["report"]
+    assert (report["verdict"], report["findings"]) == ("sound", 0)
+    assert report["checked"]["cosignatures"] == len(lived.checkpoints)
+
+
+def test_a_supplier_s_statement_is_verified_and_its_bank_reconciled(lived: Lived) -> None:
+    assert lived.done["statement"].exit_code == 0, lived.done["statement"].output
+    assert lived.done["verified"].exit_code == 0, lived.done["verified"].output
+    verified = json.loads(lived.done["verified"].stdout)
+    assert verified["is_complete"]
+    assert verified["findings"] == []
+    assert lived.done["bank"].exit_code == 0, lived.done["bank"].output
+    assert lived.done["reconciled"].exit_code == 0, lived.done["reconciled"].output
+    reconciled = json.loads(lived.done["reconciled"].stdout)
+    assert reconciled["bank_kopecks"] == reconciled["chain_kopecks"] > 0
+
+
+def test_an_observer_signs_and_a_capsule_of_the_town_is_proved(lived: Lived) -> None:
+    assert set(lived.checkpoints) == {1}
+    assert lived.done["capsule"].exit_code == 0, lived.done["capsule"].output
+    assert lived.done["proved"].exit_code == 0, lived.done["proved"].output
+    proved = json.loads(lived.done["proved"].stdout)
+    assert proved["state"] == "paid"
+    assert len(proved["observers"]) == 1
+
+
+def test_a_supplier_that_asks_for_it_is_told_of_its_receipts(lived: Lived) -> None:
+    assert lived.done["webhook"].exit_code == 0, lived.done["webhook"].output
+    assert sum(json.loads(body)["data"]["amount_kopecks"] for body in lived.told) > 0
 
 
 @pytest.mark.slow

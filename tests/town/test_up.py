@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ledger.published import Published
 from scripts.processes import free_port
 
 WAIT_S = 180.0
@@ -39,6 +40,15 @@ def wait_until_served(process: subprocess.Popen[str], home: Path, port: int) -> 
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < until
         time.sleep(0.3)
+
+
+def wait_until_cosigned(process: subprocess.Popen[str], home: Path) -> None:
+    until = time.monotonic() + WAIT_S
+    while not any(found.cosignatures for found in Published(home / "checkpoints").all()):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.3)
+    assert (home / "trust.json").exists()
 
 
 def of_home(home: Path) -> list[str]:
@@ -71,6 +81,7 @@ def test_it_is_filled_once_stopped_cleanly_and_resumed(home: Path) -> None:
         assert second.returncode != 0
         assert "already running" in said
         filled = (home / "town" / "filled.json").read_bytes()
+        wait_until_cosigned(first, home)
     finally:
         first.send_signal(signal.SIGINT)
         first.communicate(timeout=60)
