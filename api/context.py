@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from api.balance import Balances
+from api.house import HousePages
 from api.models import Account, Bill, GrantBatch, Proof, Statement, Status, Supplier, WelfareCase
 from api.orders import Network
 from api.outlook import Outlooks
@@ -81,6 +82,7 @@ class Context:
     books: Books
     balances: Balances
     outlooks: Outlooks
+    houses: HousePages
     documents: Documents
     supplier_desk: SupplierDesk
     requests: Requests

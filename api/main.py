@@ -19,6 +19,7 @@ from api.balance import Balances
 from api.books import LedgerBooks
 from api.caller import IN_PROCESS
 from api.context import Context
+from api.house import HousePages
 from api.orders import Network
 from api.outlook import Outlooks
 from api.papers import Documents, Payees
@@ -53,6 +54,7 @@ def open_context(home: Path, secret: str) -> Context:
         books=books,
         balances=Balances(ledger, register, people),
         outlooks=Outlooks(ledger, register),
+        houses=HousePages(ledger, register),
         documents=Documents(Papers.open(home, ledger), people, payees),
         supplier_desk=SupplierDesk(ledger, books, payees, Webhooks(engine)),
         requests=Requests(inbox_of(home)),

@@ -29,6 +29,8 @@ from billing.domain.household import House
 from billing.domain.tariff import NoTariff, TariffError
 from billing.domain.usage import DecreasingRegister
 from billing.explanation import explain_bill
+from billing.fund import Funds, FundStatement
+from billing.house_month import HouseMonth, HouseMonths
 from billing.inbox import Inbox
 from billing.office import open_inbox
 from billing.outlook.forecast import NoHistory
@@ -42,7 +44,7 @@ from billing.welfare.standing import Standing
 from contracts.client.deployments import Deployment
 from contracts.client.files import FileStore
 from contracts.client.keyring import KeyRing
-from contracts.wire.ids import BillKey, Hash, RunId
+from contracts.wire.ids import BillKey, Hash, Period, RunId
 from ledger.queries import Ledger
 
 __all__ = [
@@ -53,6 +55,8 @@ __all__ = [
     "Case",
     "CaseSummary",
     "Dispute",
+    "FundStatement",
+    "HouseMonth",
     "LineDebt",
     "MonthAhead",
     "Move",
@@ -101,10 +105,15 @@ class BillingRead:
         found = self._accounts.accounts([account])
         return found[0] if found else None
 
+    def house_code_of(self, account: str) -> str | None:
+        """Code of the house of an account; None where there is no such account."""
+        found = self.account(account)
+        return None if found is None else found.house
+
     def house_of(self, account: str) -> House | None:
         """The house of an account."""
-        found = self.account(account)
-        return None if found is None else self._accounts.houses().get(found.house)
+        code = self.house_code_of(account)
+        return None if code is None else self._accounts.houses([code]).get(code)
 
     def zone_of(self, account: str) -> str | None:
         """IANA zone of the account's house; None where there is no such account."""
@@ -168,6 +177,24 @@ class BillingRead:
             return Outlook(self._engine, self._accounts, self._keyring, tariffs, ledger).of(account, months)
         except (NoHistory, NoTariff, TariffError, DecreasingRegister) as error:
             raise NotForeseeable(str(error)) from error
+
+    # --- houses ---
+
+    def houses(self) -> list[str]:
+        """Codes of all houses."""
+        return sorted(self._accounts.houses())
+
+    def house_month(self, house: str, period: Period | None, own: str | None) -> HouseMonth | None:
+        """A house's month, by default the last that was billed; ``own`` is the account that asks. None where the house
+        was not billed then."""
+        return HouseMonths(self._engine, self._keyring).of(house, period, own)
+
+    def fund_of(self, house: str, ledger: Ledger) -> FundStatement:
+        """A house's capital-repair fund in the ledger's own month. Raises NoSuchHouse."""
+        funds, head = Funds(self._engine, self._accounts, self._books(ledger)), ledger.head()
+        day = local_date(0 if head is None else head.timestamp, funds.zone_of(house))
+        month = Period(day.year, day.month)
+        return funds.statement(house, month, month)
 
     # --- help ---
 

@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from webapp.client import ApiProblem
-from webapp.pages import balance, bill, home, login, order, outlook, pay, payment, prepay, statement, verify
+from webapp.pages import balance, bill, home, house, login, order, outlook, pay, payment, prepay, statement, verify
 from webapp.view import HERE, DemoLogin, Site, Visit, problem_page
 
 
@@ -45,6 +45,7 @@ def create_webapp(
         *home.routes,
         *balance.routes,
         *outlook.routes,
+        *house.routes,
         *bill.routes,
         *pay.routes,
         *order.routes,

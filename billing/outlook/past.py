@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Row, select
 
 from billing.domain.usage import Method
 from billing.leaves import usage_place
@@ -51,6 +51,11 @@ def past_usage(engine: Engine, keyring: KeyRing, accounts: Collection[str]) -> d
     )
     with engine.connect() as connection:
         rows = connection.execute(query).all()
+    return opened_usage(keyring, rows)
+
+
+def opened_usage(keyring: KeyRing, rows: Sequence[Row[tuple[object, ...]]]) -> dict[str, Past]:
+    """Rows of usage by account, opened; of one month and account the last counts."""
     keys = keyring.secrets(KeyId(bytes(row.key_id)) for row in rows)
     out: defaultdict[str, defaultdict[Service, dict[Period, UsedMonth]]] = defaultdict(lambda: defaultdict(dict))
     for row in rows:

@@ -16,6 +16,7 @@ from argon2 import PasswordHasher
 from api.balance import Balances
 from api.books import LedgerBooks
 from api.context import Context
+from api.house import HousePages
 from api.orders import Network
 from api.outlook import Outlooks
 from api.papers import AGENT as PAYEE
@@ -38,6 +39,8 @@ from billing.debt.summary import AccountBalance
 from billing.domain.calendar import month_span
 from billing.domain.charge import ChargedLine, Part
 from billing.domain.usage import Method
+from billing.fund import FundEntry, FundKind, FundMonth, FundStatement, Share
+from billing.house_month import HouseMonth, ResourceMonth
 from billing.inbox import Inbox
 from billing.outlook.bill import Foreseen, ForeseenBill
 from billing.paper.desk import Papers
@@ -335,6 +338,34 @@ class TownRegister:
         periods = [Period(2026, 2 + place) for place in range(months)]
         return [MonthAhead(period, {Service.COLD_WATER: water}, bill) for period in periods]
 
+    def houses(self) -> list[str]:
+        return ["house-1"]
+
+    def house_code_of(self, account: str) -> str | None:
+        return "house-1" if account in (ACCOUNT, OTHER_ACCOUNT) else None
+
+    def house_month(self, house: str, period: Period | None, own: str | None) -> HouseMonth | None:
+        """January: 120 m³ of water, 90 of it by 20 flats, 12 to a shop."""
+        if period not in (None, JANUARY):
+            return None
+        water = ResourceMonth(
+            Service.COLD_WATER, "litre", 120_000, False, 90_000, 12_000, 0, 18_000, 15_000,
+            5_250 if own == ACCOUNT else None, 4_500,
+        )  # fmt: skip
+        heat = ResourceMonth(Service.HEATING, "ucal")
+        return HouseMonth(house, JANUARY, 20, (water, heat), (JANUARY,))
+
+    def fund_of(self, house: str, _ledger: object) -> FundStatement:
+        """1,000 roubles charged, 800 of them paid, 300 spent on a roof that 500 are owed for."""
+        roof = date(2026, 1, 20), 50_000, "акт № 5", "Ремонт <кровли>", "Кровельщик"
+        works = (
+            FundEntry(house, FundKind.ACCEPTED, *roof),
+            FundEntry(house, FundKind.SPENT, date(2026, 2, 3), 30_000, "п/п № 9", "Ремонт <кровли>", "Кровельщик"),
+        )
+        month = FundMonth(Period(2026, 2), 80_000, spent=30_000)
+        shares = (Share(ACCOUNT, 60_000, 50_000), Share(OTHER_ACCOUNT, 40_000, 30_000))
+        return FundStatement(house, Period(2026, 2), Period(2026, 2), (month,), works, shares)
+
     def welfare_cases(self, _ledger: object) -> list[CaseSummary]:
         return [CaseSummary(ACCOUNT, "С-5", "subsidy", JANUARY, Period(2026, 6), 2, 1, 191_100, 1_500)]
 
@@ -437,6 +468,7 @@ def make_town(folder: Path) -> Town:
         books=books,
         balances=Balances(cast(Ledger, ledger), register, people),
         outlooks=Outlooks(cast(Ledger, ledger), register),
+        houses=HousePages(cast(Ledger, ledger), register),
         documents=Documents(desk, people, payees),
         supplier_desk=SupplierDesk(cast(Ledger, ledger), books, payees, Webhooks(engine)),
         requests=Requests(inbox),

@@ -120,6 +120,8 @@ def test_a_resident_reads_a_bill(site: tuple[str, Town], chromium: Browser, size
         ("resident12", "/accounts/10000012/prepay"),
         ("resident12", "/accounts/10000012/balance"),
         ("resident12", "/accounts/10000012/outlook"),
+        ("resident12", "/accounts/10000012/house"),
+        ("regulator", "/houses/house-1"),
         ("resident12", "/bills/1-0/document.html"),
         ("resident12", "/bills/9-9"),
         ("supplier1", "/suppliers/1?period=2026-03"),

@@ -20,6 +20,8 @@ PAGES = [
     ("resident12", "/accounts/10000012/prepay"),
     ("resident12", "/accounts/10000012/balance"),
     ("resident12", "/accounts/10000012/outlook"),
+    ("resident12", "/accounts/10000012/house"),
+    ("regulator", "/houses/house-1"),
     ("resident13", "/accounts/10000013/outlook"),
     ("supplier1", "/suppliers/1"),
     ("regulator", "/"),
@@ -82,3 +84,17 @@ async def test_a_forecast_is_rounded_and_set_beside_the_naive_one(open_browser: 
     nothing = await (await open_browser("resident13")).get("/accounts/10000013/outlook")
     assert "Прогноза пока нет" in nothing.text
     assert (await browser.get("/accounts/10000013/outlook")).status_code == 404
+
+
+async def test_the_house_shows_sums_and_its_fund(open_browser: OpenBrowser) -> None:
+    browser = await open_browser("resident12")
+    page = (await browser.get("/accounts/10000012/house", params={"lang": "en"})).text.replace("\u00a0", " ")
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "All flats together 90 m³" in text
+    assert "Left for common property 18 m³" in text
+    assert "Your flat 5.25 m³" in text
+    assert "Left, February 2026 500.00 ₽" in text
+    assert "&lt;кровли&gt;" in page
+    seen = (await (await open_browser("regulator")).get("/houses/house-1", params={"lang": "en"})).text
+    assert "Your flat" not in seen
+    assert 'href="/houses/house-1"' in (await (await open_browser("regulator")).get("/")).text

@@ -30,8 +30,9 @@ async def _overview(visit: Visit, me: dict[str, Any]) -> Response:
     welfare body's own cases."""
     batches = (await visit.api.get("/v1/grant-batches"))["batches"]
     suppliers = (await visit.api.get("/v1/suppliers"))["suppliers"] if me["role"] != "welfare" else []
+    houses = (await visit.api.get("/v1/houses"))["houses"] if me["role"] in ("regulator", "operator") else []
     cases = (await visit.api.get("/v1/welfare-cases"))["cases"] if me["role"] == "welfare" else []
-    return visit.page("overview.html", me=me, batches=batches, suppliers=suppliers, cases=cases)
+    return visit.page("overview.html", me=me, batches=batches, suppliers=suppliers, cases=cases, houses=houses)
 
 
 routes = [Route("/", show(home), methods=["GET"])]
