@@ -1,6 +1,6 @@
 """A house's month as everybody who lives there may see it: sums of the house, and of flats only the asker's own.
 
-Of a house of few flats a sum tells of the neighbours, so what its flats used is not told there: docs/decisions/0021.
+Of a house of few flats a sum tells of the neighbours, so what its flats used is not told there: docs/decisions/0023.
 """
 
 from __future__ import annotations
