@@ -63,6 +63,7 @@ class BillStanding(Model):
 
     due: date | None
     disputes: list[DisputeState]
+    disputable: list[int] = Field(description="lines that the caller may dispute here")
 
 
 def dues(debts: Iterable[LineDebt]) -> list[BillDue]:
@@ -99,7 +100,9 @@ def standing(bill: BillKey, debts: Iterable[LineDebt], cases: Iterable[Case], na
     mine = [debt for debt in debts if debt.leaf == bill]
     lines = {(debt.period, debt.service, debt.supplier) for debt in mine}
     about = [case for case in cases if isinstance(case.matter, Dispute) and case.matter.place in lines]
-    return BillStanding(due=mine[0].due if mine else None, disputes=disputes(about, names))
+    places = {(case.matter.service, case.matter.supplier) for case in about if isinstance(case.matter, Dispute)}
+    free = [debt.line for debt in mine if debt.service is not None and (debt.service, debt.supplier) not in places]
+    return BillStanding(due=mine[0].due if mine else None, disputes=disputes(about, names), disputable=sorted(free))
 
 
 def _dispute(case: int, matter: Dispute, names: Names) -> DisputeState:

@@ -291,6 +291,13 @@ class PrepaymentWanted(Model):
     amount_kopecks: int = Field(gt=0, lt=2**48)
 
 
+class DisputeWanted(Model):
+    """A dispute of a line of a bill: what is wrong with it, in the resident's own words."""
+
+    line: int = Field(ge=0, lt=32)
+    ground: str = Field(min_length=3, max_length=1000, pattern=r"\S")
+
+
 class OrderWanted(Model):
     """A resident's signed order: the typed data of ``GET /v1/bills/{bill}/order`` and its signature."""
 

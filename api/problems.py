@@ -134,6 +134,14 @@ class OrderRefused(Problem):
     remedy = "Ask for the order anew, sign exactly what it says with the named wallet, and send it before it expires."
 
 
+class NotDisputable(Problem):
+    """A line that can't be disputed here: none of the bill's, or in dispute before."""
+
+    slug, status = "not-disputable", 409
+    title = "This line can't be disputed here"
+    remedy = "Look on the bill how it stands; where a dispute was decided, go to the operator, or to the court."
+
+
 class NotPrintable(Problem):
     """A document can't be made of what is known: a note, an erased record, requisites that nobody entered."""
 
@@ -179,6 +187,7 @@ TABLE: tuple[type[Problem], ...] = (
     BillClosed,
     WrongSum,
     OrderRefused,
+    NotDisputable,
     NotPrintable,
     NoForecast,
     NotReady,

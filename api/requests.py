@@ -7,6 +7,7 @@ from typing import Literal
 
 from api.models import Item as ItemModel
 from api.problems import KeyReused, OrderRefused
+from billing.debt.requests import DisputeRequest
 from billing.inbox import Inbox, InboxConflict, InboxError, Item, State
 from billing.requests import AgentPayment, PayOrder, Prepayment
 from contracts.wire.ids import BillKey, SupplierId
@@ -39,6 +40,10 @@ class Requests:
         """Whether the person asked for a payment under this key before."""
         return self._inbox.by_key(AgentPayment.kind, _client_key(person, key)) is not None
 
+    def knows_dispute(self, person: str, key: str) -> bool:
+        """Whether the person asked for a dispute under this key before."""
+        return self._inbox.by_key(DisputeRequest.kind, _client_key(person, key)) is not None
+
     def pay(self, person: str, key: str, bill: BillKey, maximum_kopecks: int) -> ItemModel:
         """A payment through the pooled agent. Raises KeyReused where the key came with other content."""
         try:
@@ -50,6 +55,13 @@ class Requests:
         """A prepayment through the pooled agent. Raises KeyReused."""
         try:
             return _model(self._inbox.put(_client_key(person, key), Prepayment(account, supplier, amount_kopecks)))
+        except InboxConflict as error:
+            raise KeyReused(f"the key was used for request {error.item}") from error
+
+    def dispute(self, person: str, key: str, request: DisputeRequest) -> ItemModel:
+        """A dispute of a line. Raises KeyReused."""
+        try:
+            return _model(self._inbox.put(_client_key(person, key), request))
         except InboxConflict as error:
             raise KeyReused(f"the key was used for request {error.item}") from error
 
@@ -76,7 +88,7 @@ def _model(item: Item) -> ItemModel:
         kind=item.kind,
         state=STATES[item.state],
         bill=None if bill is None else str(bill),
-        account=request.account if isinstance(request, Prepayment) else None,
+        account=request.account if isinstance(request, Prepayment | DisputeRequest) else None,
         supplier=request.supplier if isinstance(request, Prepayment) else None,
         maximum_kopecks=_sum(item),
         paid_kopecks=_whole(result.get("paid_kopecks")),

@@ -14,7 +14,21 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from webapp.client import ApiProblem
-from webapp.pages import balance, bill, home, house, login, order, outlook, pay, payment, prepay, statement, verify
+from webapp.pages import (
+    balance,
+    bill,
+    dispute,
+    home,
+    house,
+    login,
+    order,
+    outlook,
+    pay,
+    payment,
+    prepay,
+    statement,
+    verify,
+)
 from webapp.view import HERE, DemoLogin, Site, Visit, problem_page
 
 
@@ -47,6 +61,7 @@ def create_webapp(
         *outlook.routes,
         *house.routes,
         *bill.routes,
+        *dispute.routes,
         *pay.routes,
         *order.routes,
         *payment.routes,

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query
 
 from api.balance import Balance
 from api.caller import Caller, Door
-from api.cases import BillStanding
 from api.division import divide
 from api.models import Accounts, Bill, BillSummary, Proof, Split, Status, Suppliers
 from api.outlook import Ahead
@@ -64,13 +63,6 @@ def account_bills(account: str, caller: Caller, door: Door) -> list[BillSummary]
 def bill(bill: str, caller: Caller, door: Door) -> Bill:
     """A bill with the explanation of each line, its benefits, and where every kopeck went."""
     return own_bill(door, caller, bill)
-
-
-@router.get("/bills/{bill}/standing")
-def standing(bill: str, caller: Caller, door: Door) -> BillStanding:
-    """The last day to pay a bill, and which of its lines are in dispute."""
-    found = own_bill(door, caller, bill)
-    return door.balances.standing(parse_bill(found.key), found.account)
 
 
 @router.get("/bills/{bill}/proof")

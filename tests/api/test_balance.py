@@ -64,7 +64,7 @@ def test_disputes_and_instalments_are_told_to_those_who_live_there(resident: Tes
     assert (agreement["standing"], agreement["schedule"]) == ("kept", [{"by": "2026-08-01", "amount_kopecks": 20_000}])
     standing = resident.get("/v1/bills/1-0/standing").json()
     assert (standing["due"], standing["disputes"]) == ("2026-02-10", [dispute])
-    assert resident.get("/v1/bills/1-1/standing").json() == {"due": None, "disputes": []}
+    assert resident.get("/v1/bills/1-1/standing").json() == {"due": None, "disputes": [], "disputable": []}
     for stranger in (log_in("resident13"), log_in("supplier1")):
         assert stranger.get("/v1/bills/1-0/standing").status_code == 404
 
