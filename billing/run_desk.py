@@ -5,6 +5,8 @@ A correction whose run can't be activated, since a payment came first, is decide
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
 from billing.approve import ApprovalRefused, Approvals
@@ -19,7 +21,7 @@ from billing.run import Run, RunStage
 from billing.tariffs import UnknownDocument
 from contracts.client.sender import Outcome
 from contracts.wire.calls import encode_net, encode_refund
-from contracts.wire.ids import NO_ADDRESS, BillKey
+from contracts.wire.ids import NO_ADDRESS, BillKey, Period
 from contracts.wire.leaf import BillKind, decode_bill
 from contracts.wire.structs import SignedSplit
 from ledger.queries.readings import DecisionsOutstanding
@@ -84,11 +86,7 @@ class RunDesk:
             inbox.failed([item.id], "accounts-with-problems", str(error), result={"problems": error.problems})
             return
         except NothingToBill as nothing:
-            if nothing.problems:
-                problems = {"problems": dict(nothing.problems)}
-                inbox.failed([item.id], "nothing-to-bill", str(nothing), result=problems)
-            else:
-                inbox.done([item.id], {"bills": 0, "charged_kopecks": 0, "problems": {}})
+            self._say_nothing(item, nothing)
             return
         except DecisionsOutstanding as error:
             if item.reason != str(error):
@@ -99,6 +97,18 @@ class RunDesk:
             inbox.failed([item.id], "unknown-tariff-document", str(error))
             return
         inbox.working([item.id])
+
+    def _say_nothing(self, item: Item, nothing: NothingToBill) -> None:
+        """A run without a leaf: for what can't be billed, for what is billed already, or since nothing differs."""
+        inbox, posted = self._office.inbox, []
+        if isinstance(item.request, RunRequest):
+            posted = sorted(self._office.runs.billed(nothing.period))
+        if nothing.problems:
+            inbox.failed([item.id], "nothing-to-bill", str(nothing), result={"problems": dict(nothing.problems)})
+        elif posted:
+            inbox.failed([item.id], "already-billed", _already_billed(nothing.period, posted))
+        else:
+            inbox.done([item.id], {"bills": 0, "charged_kopecks": 0, "problems": {}})
 
     # --- approve ---
 
@@ -187,3 +197,11 @@ class RunDesk:
         if self._office.knows(RELAY, intent) or self._office.refusal(RELAY, "Settlement", data) is not None:
             return
         self._office.submit(RELAY, intent, "Settlement", data)
+
+
+def _already_billed(period: Period, accounts: Sequence[str]) -> str:
+    names = ", ".join(accounts[:20]) + (" and others" if len(accounts) > 20 else "")
+    return (
+        f"all open accounts have a bill for {period} already, or one in a run that waits: {names}; correct a bill with "
+        "`kopeck bill correct`, decide on a run that `kopeck bill waiting` lists"
+    )

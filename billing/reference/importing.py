@@ -206,7 +206,8 @@ def _check_overlap(new: Document, others: Iterable[Document], names: set[str]) -
             continue
         raise BadCell(
             "effective_from", new.effective_from.isoformat(),
-            f"falls within {other.name}, which fixes the same from {other.effective_from} to {other.effective_to}",
+            f"falls within {other.name}, which fixes the same from {other.effective_from} "
+            + ("on" if other.effective_to is None else f"until {other.effective_to}"),
             f"begin on another day, or write {other.name} into replaces",
         )  # fmt: skip
 

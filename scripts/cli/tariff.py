@@ -37,6 +37,8 @@ CALENDARS = frozenset({"key_rates", "holidays", "moratoria"})
 RpcOption = Annotated[str, typer.Option(help="A node of the town's chain.")]
 VersionArgument = Annotated[int, typer.Argument(help="Version of the tariff book.")]
 NODE = "http://127.0.0.1:8545"
+MOST_SHOWN = 20
+"""Documents of a file that are listed; of the rest their number is told, so that what was refused stays in sight."""
 
 
 class NoSuchDocument(LookupError):
@@ -251,7 +253,9 @@ def _tell(found: Import, kept: list[Any], aside: Path | None, as_json: bool) -> 
             }
         )
         return
-    show(rows, False, f"{found.file}: {found.form}, {len(kept)} kept")
+    show(rows[:MOST_SHOWN], False, f"{found.file}: {found.form}, {len(rows)} whole documents, {len(kept)} kept")
+    if len(rows) > MOST_SHOWN:
+        out.print(f"and {len(rows) - MOST_SHOWN} more; --json lists them all", highlight=False)
     if found.faults:
         show([fault.to_json() for fault in found.faults[:50]], False, f"{len(found.faults)} refused rows")
     if aside is not None:

@@ -165,6 +165,16 @@ def test_a_period_already_posted_names_the_accounts_that_were_asked_for(stage: S
     assert len(stage.office.ledger.runs(JANUARY)) == 1
 
 
+def test_a_month_billed_whole_says_so_and_names_the_accounts(stage: Stage) -> None:
+    billed(stage, 2)
+    again = ask(stage, "again", RunRequest(JANUARY))
+    assert (again.state, again.slug) == (State.FAILED, "already-billed")
+    assert "2026-01 already" in (again.reason or "")
+    assert "1, 2;" in (again.reason or "")
+    assert "kopeck bill correct" in (again.reason or "")
+    assert len(stage.office.ledger.runs(JANUARY)) == 1
+
+
 def test_a_month_that_has_not_begun_is_refused_by_name_with_the_day(stage: Stage) -> None:
     ready(stage, 2)
     head = stage.office.ledger.head()

@@ -51,7 +51,7 @@ def test_readings_become_bills_and_bills_are_paid(stage: Stage) -> None:
 def test_a_period_is_billed_once(stage: Stage) -> None:
     billed(stage)
     (again,) = stage.work(stage.ask("run once more", RunRequest(JANUARY)))
-    assert (again.state, again.result) == (State.DONE, {"bills": 0, "charged_kopecks": 0, "problems": {}})
+    assert (again.state, again.slug) == (State.FAILED, "already-billed")
     assert len(stage.office.ledger.runs(JANUARY)) == 1
 
 
