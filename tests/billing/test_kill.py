@@ -125,9 +125,9 @@ def scene(built: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sce
     built.rpc.call("evm_revert", before)
 
 
-@pytest.mark.parametrize("stride", [41, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [41, pytest.param(7, marks=pytest.mark.slow)])
 def test_killed_at_a_step_the_next_collector_pays_each_once(scene: Scene, stride: int) -> None:
-    """A few steps in each run, a quarter of all in ``make check``, and every one in ``kopeck bench resume``."""
+    """A few steps in each run, a seventh of all in ``make check``, and every one in ``kopeck bench resume``."""
     _, undisturbed = scene.led()
     assert {fate[0] for fate in undisturbed.value["items"].values()} == {"done"}
     kills = 0
