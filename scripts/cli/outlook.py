@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,8 @@ from billing.outlook.bill import Foreseen
 from billing.outlook.outlook import MonthAhead, Outlook
 from billing.outlook.score import score
 from billing.outlook.whatif import WhatIf, WhatIfs
+from billing.reference.faults import RowsRefused
+from billing.reference.importing import read_import
 from billing.store import database_url, open_database
 from billing.tariffs import Tariffs
 from contracts.client.files import FileStore
@@ -33,12 +36,19 @@ group = typer.Typer(help="Forecasts of use and of bills.", no_args_is_help=True)
 HOUSEHOLDS = Path("../shared/data")
 
 
-class NotADocument(ValueError):
-    """A file holds no tariff document; names the file."""
+FORMS = (".csv", ".xlsx", ".xml")
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is no tariff document; give one as a JSON object, like those in billing/data")
-        self.path = path
+
+class NotADocument(ValueError):
+    """A file does not hold one tariff document; names the file."""
+
+    def __init__(self, path: Path, found: int = 0) -> None:
+        told = f"holds {found} tariff documents" if found else "is no tariff document"
+        super().__init__(
+            f"{path} {told}; give one, in the form of `kopeck tariff template tariffs` or as a JSON object, like those "
+            "in billing/data"
+        )
+        self.path, self.found = path, found
 
 
 def billing_of(home: Path) -> Billing:
@@ -85,7 +95,7 @@ def score_households(
 
 
 def what_if(
-    file: Annotated[Path, typer.Argument(help="The proposed tariff document, JSON.")],
+    file: Annotated[Path, typer.Argument(help="The proposed tariff: CSV, .xlsx, JSON.", exists=True, dir_okay=False)],
     first: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")],
     last: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")],
     home: HomeOption = DEFAULT_HOME,
@@ -103,7 +113,15 @@ def what_if(
         out.print(f"not charged: {account}: {why}")
 
 
-def _proposed(file: Path) -> dict[str, object]:
+def _proposed(file: Path) -> Mapping[str, object]:
+    """The one document of a file: of a form, or of JSON. Raises RowsRefused and NotADocument."""
+    if file.suffix.lower() in FORMS:
+        found = read_import(file, [])
+        if found.faults:
+            raise RowsRefused(found.file, found.faults)
+        if len(found.documents) != 1:
+            raise NotADocument(file, len(found.documents))
+        return found.documents[0].value
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except ValueError:

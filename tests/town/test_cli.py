@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from billing.outlook.whatif import WhatIf
+from billing.reference.faults import RowsRefused
 from scripts.bench import Result
 from scripts.chain import last_moment
 from scripts.cli import debt, outlook
@@ -90,6 +92,27 @@ def test_what_if_takes_one_document(tmp_path: Path) -> None:
         (tmp_path / "proposed").write_text(wrong, encoding="utf-8")
         with pytest.raises(outlook.NotADocument, match="proposed is no tariff document; give one"):
             outlook.what_if(tmp_path / "proposed", "2026-01", "2026-02", tmp_path)
+
+
+def test_what_if_takes_the_form_that_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proposed = []
+    asked = SimpleNamespace(compare=lambda value, *_: proposed.append(value) or WhatIf("cold", (), {}))
+    monkeypatch.setattr(outlook, "billing_of", lambda _home: ())
+    monkeypatch.setattr(outlook, "WhatIfs", lambda: asked)
+    head = "name;kind;area;service;act;effective_from;unit;rate;value"
+    row = "{};tariff;moscow;cold_water;draft;2026-01-01;m3;single;{}"
+    form = tmp_path / "proposed.csv"
+    form.write_text("\n".join((head, row.format("cold", "51,5"))), encoding="utf-8")
+    outlook.what_if(form, "2026-01", "2026-02", tmp_path, True)
+    assert [(value["name"], value["rates"]) for value in proposed] == [("cold", {"single": "51.5"})]
+    form.write_text("\n".join((head, row.format("cold", "51"), row.format("hot", "x"))), encoding="utf-8")
+    with pytest.raises(RowsRefused, match="row 3"):
+        outlook.what_if(form, "2026-01", "2026-02", tmp_path)
+    form.write_text(
+        "\n".join((head, row.format("cold", "51"), row.format("hot", "52").replace("moscow", "omsk"))), encoding="utf-8"
+    )
+    with pytest.raises(outlook.NotADocument, match="holds 2 tariff documents"):
+        outlook.what_if(form, "2026-01", "2026-02", tmp_path)
 
 
 def test_a_claim_whose_paper_can_not_be_made_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
