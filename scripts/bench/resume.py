@@ -42,6 +42,7 @@ from ledger.store import database_url, open_database
 from scripts.bench import Result
 from scripts.bench.killing import Ended, Steps, UntilIdle, lead
 from scripts.cli.console import Steps as Progress
+from scripts.cli.console import err
 from scripts.home import Home
 from scripts.town.plan import Habit, plan_town
 from scripts.town.play import SERVICES, Play
@@ -113,6 +114,11 @@ def _result(who: str, resumed: Sequence[Ended]) -> Result:
     return Result(f"resume.{who}_s", round(max(one.resumed_s for one in resumed), 3), "s", "lower", BAR_S, beside)
 
 
+def _say(who: str, kill_at: int) -> None:
+    if kill_at and kill_at % 25 == 0:
+        err.print(f"    {who}: killed at {kill_at} steps so far", highlight=False)
+
+
 # --- the town ---
 
 
@@ -132,7 +138,8 @@ def _billed(stage: Stage, folder: Path) -> Scene:
     running.pace(None)
     items, bills = _ask(stage)
     base = folder / "base"
-    shutil.copytree(stage.home.root, base, ignore=shutil.ignore_patterns("logs", "run"))
+    others = ("logs", "run", "api", "archive", "chain", "concentrator-*", "parties", "town")
+    shutil.copytree(stage.home.root, base, ignore=shutil.ignore_patterns(*others))
     return Scene(base, before, running.ports.rpc_url, stage.deployment, items, bills)
 
 
@@ -169,6 +176,7 @@ def _collector(scene: Scene) -> list[Ended]:
     undisturbed: Ended | None = None
     resumed = []
     for kill_at in count():  # at no step, and from the first one on
+        _say("collector", kill_at)
         rpc.call("evm_revert", snapshot)
         snapshot = rpc.call("evm_snapshot")
         with scene.copied() as home:
@@ -226,6 +234,7 @@ def _indexer(scene: Scene) -> list[Ended]:
     undisturbed: Ended | None = None
     resumed = []
     for kill_at in count():
+        _say("indexer", kill_at)
         with scene.copied() as home:
             shutil.rmtree(home / "ledger")
             shutil.copytree(scene.ledger_before, home / "ledger")
@@ -257,6 +266,7 @@ def _sender(scene: Scene, path: Path) -> list[Ended]:
     resumed: list[Ended] = []
     rpc = Rpc(scene.url)
     for kill_at in count(1):
+        _say("sender", kill_at)
         life = partial(_send, scene, path, key, f"kill {kill_at}")
         killed = lead(life, kill_at)
         after = lead(life)
