@@ -16,6 +16,7 @@ BENCHES: Mapping[str, str] = {
     "flow": "scripts.bench.flow:measure",
     "billing": "scripts.bench.billing:measure",
     "network": "scripts.bench.network:measure",
+    "resume": "scripts.bench.resume:measure",
 }
 """What the ids begin with, to ``module:function``, in the order they run."""
 
