@@ -10,10 +10,10 @@ from typing import Protocol
 from pydantic import Field
 
 from api import cases
-from api.models import BillName, Kopecks, Model, Month
+from api.models import AccountDivision, AccountShare, BillName, Kopecks, Model, Month
 from api.parties import Names
 from api.people import People
-from billing.read import AccountBalance, Case, LineDebt, Move, Overdue, PenaltyRow, Turnover
+from billing.read import AccountBalance, Allocation, Case, LineDebt, Move, Overdue, PenaltyRow, Turnover
 from contracts.wire.ids import BillKey
 from ledger.queries import Ledger
 
@@ -124,6 +124,10 @@ class Register(Protocol):
         """What an account was charged, line by line; its disputes and agreements."""
         ...
 
+    def division_of(self, account: str, amount_kopecks: int | None, ledger: Ledger) -> Allocation:
+        """Where a sum for an account would go now."""
+        ...
+
 
 class Balances:
     """Balances of a running town's accounts."""
@@ -137,6 +141,21 @@ class Balances:
         """An account's balance; None where there is no such account."""
         found = self._register.balance_of(account, self._ledger)
         return None if found is None else _balance(found, Names(self._ledger, self._people))
+
+    def division(self, account: str, amount_kopecks: int | None) -> AccountDivision:
+        """Where a sum for an account would go, by default all that can be paid on it."""
+        found = self._register.division_of(account, amount_kopecks, self._ledger)
+        return AccountDivision(
+            account=account,
+            amount_kopecks=sum(share.amount_kopecks for share in found.shares),
+            parts=[
+                AccountShare(
+                    bill=str(share.claim.leaf), period=str(share.claim.period), amount_kopecks=share.amount_kopecks
+                )
+                for share in found.shares
+            ],
+            waiting_kopecks=sum(claim.open_kopecks for claim in found.waiting),
+        )
 
     def standing(self, bill: BillKey, account: str) -> cases.BillStanding:
         """When a bill of an account is due, and what of it is in dispute."""

@@ -283,6 +283,30 @@ class PaymentWanted(Model):
     maximum_kopecks: int = Field(gt=0, lt=2**48)
 
 
+class AccountShare(Model):
+    """What one bill of an account would get."""
+
+    bill: BillName
+    period: Month
+    amount_kopecks: Kopecks
+
+
+class AccountDivision(Model):
+    """Where a sum for an account goes: the oldest debt first, penalties last, what is in dispute not at all."""
+
+    account: str
+    amount_kopecks: Kopecks = Field(description="what can be taken of the sum")
+    parts: list[AccountShare]
+    waiting_kopecks: Kopecks = Field(description="open on bills that wait for a dispute")
+
+
+class AccountPaymentWanted(Model):
+    """A sum for an account through the pooled agent, over as many of its bills as it reaches."""
+
+    account: str = Field(min_length=1, max_length=64)
+    amount_kopecks: int = Field(gt=0, lt=2**48)
+
+
 class PrepaymentWanted(Model):
     """A payment ahead to one supplier of an account."""
 

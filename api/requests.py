@@ -7,7 +7,7 @@ from typing import Literal
 
 from api.models import Item as ItemModel
 from api.problems import KeyReused, OrderRefused
-from billing.debt.requests import DisputeRequest
+from billing.debt.requests import AccountPayment, DisputeRequest
 from billing.inbox import Inbox, InboxConflict, InboxError, Item, State
 from billing.requests import AgentPayment, PayOrder, Prepayment
 from contracts.wire.ids import BillKey, SupplierId
@@ -51,6 +51,17 @@ class Requests:
         except InboxConflict as error:
             raise KeyReused(f"the key was used for request {error.item}") from error
 
+    def knows_account_payment(self, person: str, key: str) -> bool:
+        """Whether the person asked for a payment of an account under this key before."""
+        return self._inbox.by_key(AccountPayment.kind, _client_key(person, key)) is not None
+
+    def pay_account(self, person: str, key: str, account: str, amount_kopecks: int) -> ItemModel:
+        """A sum for an account, over its bills. Raises KeyReused."""
+        try:
+            return _model(self._inbox.put(_client_key(person, key), AccountPayment(account, amount_kopecks)))
+        except InboxConflict as error:
+            raise KeyReused(f"the key was used for request {error.item}") from error
+
     def prepay(self, person: str, key: str, account: str, supplier: SupplierId, amount_kopecks: int) -> ItemModel:
         """A prepayment through the pooled agent. Raises KeyReused."""
         try:
@@ -88,7 +99,7 @@ def _model(item: Item) -> ItemModel:
         kind=item.kind,
         state=STATES[item.state],
         bill=None if bill is None else str(bill),
-        account=request.account if isinstance(request, Prepayment | DisputeRequest) else None,
+        account=request.account if isinstance(request, Prepayment | DisputeRequest | AccountPayment) else None,
         supplier=request.supplier if isinstance(request, Prepayment) else None,
         maximum_kopecks=_sum(item),
         paid_kopecks=_whole(result.get("paid_kopecks")),
@@ -104,7 +115,7 @@ def _sum(item: Item) -> int | None:
     request = item.request
     if isinstance(request, AgentPayment):
         return request.maximum_kopecks
-    if isinstance(request, Prepayment):
+    if isinstance(request, Prepayment | AccountPayment):
         return request.amount_kopecks
     if isinstance(request, PayOrder):
         return request.authorization.maximum_kopecks

@@ -15,14 +15,17 @@ from sqlalchemy import Engine
 
 from billing.accounts import Account, Accounts
 from billing.as_seen import Seen, as_seen
+from billing.debt.allocation import Allocation
 from billing.debt.balance import LineDebt, Move, Turnover
 from billing.debt.books import DebtBooks, Overdue
 from billing.debt.cases import Case, Cases
 from billing.debt.disputes import Dispute
 from billing.debt.instalments import Agreement
 from billing.debt.instalments import Standing as AgreementStanding
+from billing.debt.payment import claims_of, divide_payment
 from billing.debt.penalty import Row as PenaltyRow
 from billing.debt.penalty_rules import Rules, shipped_rules, town_rules
+from billing.debt.requests import AccountPayment
 from billing.debt.summary import AccountBalance, balance_of
 from billing.domain.calendar import local_date
 from billing.domain.household import House
@@ -51,6 +54,7 @@ __all__ = [
     "AccountBalance",
     "Agreement",
     "AgreementStanding",
+    "Allocation",
     "BillingRead",
     "Case",
     "CaseSummary",
@@ -164,6 +168,17 @@ class BillingRead:
         UnknownAccount."""
         book = self._books(ledger).of_account(account)
         return book.debts, self._cases.of_accounts([account]).get(account, [])
+
+    def division_of(self, account: str, amount_kopecks: int | None, ledger: Ledger) -> Allocation:
+        """Where a sum for an account would go now, by default all that can be paid on it. Raises UnknownAccount,
+        Missing."""
+        books, head, zone = self._books(ledger), ledger.head(), self.zone_of(account)
+        at = local_date(0 if head is None else head.timestamp, zone or "UTC")
+        suspended = {view.supplier for view in ledger.suppliers() if not view.is_active}
+        cases = self._cases.of_accounts([account]).get(account, [])
+        claims = claims_of(books.of_account(account), cases, books.rules, at, suspended)
+        payable = sum(claim.open_kopecks for claim in claims if not claim.waits)
+        return divide_payment(AccountPayment(account, payable if amount_kopecks is None else amount_kopecks), claims)
 
     def _books(self, ledger: Ledger) -> DebtBooks:
         return DebtBooks(self._engine, self._accounts, self._runs, ledger, self._rules())

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.caller import Caller, Door, require
 from api.context import Context
-from api.models import Item, Order, OrderWanted, PaymentWanted, PrepaymentWanted
+from api.models import AccountDivision, AccountPaymentWanted, Item, Order, OrderWanted, PaymentWanted, PrepaymentWanted
 from api.orders import authorization_of, check_order, draw_order
 from api.people import Actor, Role
 from api.problems import BillClosed, KeyMissing, NotFound, WrongSum
@@ -49,6 +49,28 @@ def pay(wanted: PaymentWanted, key: Key, caller: Caller, door: Door) -> Item:
                 f"{wanted.maximum_kopecks} kopecks on bill {wanted.bill}, of which {found.open_kopecks} are open"
             )
     return door.requests.pay(caller.id, key, parse_bill(wanted.bill), wanted.maximum_kopecks)
+
+
+@router.get("/accounts/{account}/division")
+def account_division(
+    account: str, caller: Caller, door: Door, amount_kopecks: Annotated[int | None, Query(gt=0, lt=2**48)] = None
+) -> AccountDivision:
+    """Where a sum for an account would go, bill by bill; by default all that can be paid on it."""
+    return door.balances.division(own_account(door, caller, account).account, amount_kopecks)
+
+
+@router.post("/account-payments", status_code=202)
+def pay_account(wanted: AccountPaymentWanted, key: Key, caller: Caller, door: Door) -> Item:
+    """Pays a sum for an account over its open bills, through the pooled agent. The same key pays once."""
+    require(caller, Role.RESIDENT)
+    own_account(door, caller, wanted.account)
+    if not door.requests.knows_account_payment(caller.id, key):
+        payable = door.balances.division(wanted.account, None).amount_kopecks
+        if wanted.amount_kopecks > payable:
+            raise WrongSum(
+                f"{wanted.amount_kopecks} kopecks for account {wanted.account}, on which {payable} can be paid"
+            )
+    return door.requests.pay_account(caller.id, key, wanted.account, wanted.amount_kopecks)
 
 
 @router.post("/prepayments", status_code=202)

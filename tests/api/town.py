@@ -28,6 +28,7 @@ from api.store import open_database
 from api.supplier_desk import SupplierDesk
 from api.throttle import Throttle
 from api.webhooks import Webhooks
+from billing.debt.allocation import Allocation, Claim, OpenLine, Rank, allocate
 from billing.debt.balance import Age, LineDebt, Move, Turnover, ageing
 from billing.debt.books import AccountBook, Overdue
 from billing.debt.cases import Case
@@ -338,6 +339,17 @@ class TownRegister:
         bill = ForeseenBill((line,), 15_350, 45_400, 30_564)
         periods = [Period(2026, 2 + place) for place in range(months)]
         return [MonthAhead(period, {Service.COLD_WATER: water}, bill) for period in periods]
+
+    def division_of(self, account: str, amount_kopecks: int | None, _ledger: object) -> Allocation:
+        """300 roubles of January, then 100 of February; 50 of March wait."""
+        if account != ACCOUNT:
+            return allocate(amount_kopecks or 0, ())
+        power = Service.ELECTRICITY, SupplierId(1)
+        claims = [
+            Claim(leaf, Period(2026, month), Rank.PRINCIPAL, (OpenLine(0, *power, kopecks),), waits=month == 3)
+            for leaf, month, kopecks in ((MINE, 1, 30_000), (PAID, 2, 10_000), (OTHERS, 3, 5_000))
+        ]
+        return allocate(40_000 if amount_kopecks is None else amount_kopecks, claims)
 
     def houses(self) -> list[str]:
         return ["house-1"]

@@ -121,6 +121,7 @@ def test_a_resident_reads_a_bill(site: tuple[str, Town], chromium: Browser, size
         ("resident12", "/accounts/10000012/balance"),
         ("resident12", "/accounts/10000012/outlook"),
         ("resident12", "/accounts/10000012/house"),
+        ("resident12", "/accounts/10000012/pay"),
         ("resident12", "/bills/1-0/lines/0/dispute"),
         ("regulator", "/houses/house-1"),
         ("resident12", "/bills/1-0/document.html"),

@@ -21,6 +21,7 @@ PAGES = [
     ("resident12", "/accounts/10000012/balance"),
     ("resident12", "/accounts/10000012/outlook"),
     ("resident12", "/accounts/10000012/house"),
+    ("resident12", "/accounts/10000012/pay"),
     ("resident12", "/bills/1-0/lines/0/dispute"),
     ("regulator", "/houses/house-1"),
     ("resident13", "/accounts/10000013/outlook"),

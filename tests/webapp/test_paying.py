@@ -13,6 +13,7 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
+from billing.debt.requests import AccountPayment
 from billing.requests import AgentPayment, PayOrder, Prepayment
 from ledger.queries.views import ReceiptKind
 from tests.api.town import AGENT, MINE, PAID, Town, receipt
@@ -38,6 +39,26 @@ async def test_a_payment_goes_by_a_sum_and_a_confirmation(town: Town, open_brows
     assert "исполнен" in end.text
     assert "900,00\u00a0₽" in end.text, "what was really taken"
     assert "ещё не окончательно" in end.text
+
+
+async def test_all_that_is_open_is_paid_in_one_go(town: Town, open_browser: OpenBrowser) -> None:
+    browser = await open_browser("resident12")
+    assert 'href="/accounts/10000012/pay"' in (await browser.get("/")).text
+    page = await browser.get("/accounts/10000012/pay")
+    assert 'value="400,00"' in page.text
+    assert "50,00\u00a0₽ отложены из-за спора" in page.text
+    action = "/accounts/10000012/pay/confirm"
+    for wrong in ("400,01", "0", "x"):
+        assert (await browser.submit(page, action, amount=wrong)).status_code == 422
+    confirm = await browser.submit(page, action, amount="350")
+    assert re.findall(r"счёт № (1-\d)</a></span> <span class=\"sum\">([^<]*)", confirm.text) == [
+        ("1-0", "300,00\u00a0₽"),
+        ("1-1", "50,00\u00a0₽"),
+    ]
+    ends = [await browser.submit(confirm, "/accounts/10000012/pay") for _ in range(2)]
+    assert ends[0].headers["location"] == ends[1].headers["location"]
+    (item,) = town.inbox.items()
+    assert item.request == AccountPayment("10000012", 35_000)
 
 
 async def test_a_payment_that_failed_says_why_and_that_nothing_was_taken(town: Town, open_browser: OpenBrowser) -> None:
