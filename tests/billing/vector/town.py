@@ -8,23 +8,12 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from billing.domain.calendar import Span, month_span
-from billing.domain.events import (
-    Absence,
-    Event,
-    Inspection,
-    Interruption,
-    MeterOutage,
-    Ownership,
-    PoorQuality,
-    RefusedInspection,
-    Tampering,
-)
 from billing.domain.household import House, Household, HouseTerms, Management
 from billing.domain.readings import MeterBinding, MeterKind
 from billing.domain.usage import Method
@@ -39,6 +28,7 @@ from contracts.wire.leaf import Decision, DecisionReason, Profile, Quality, Read
 from contracts.wire.units import Unit
 from scripts.bench.city import CityBooks, FlatEntry
 from tests.billing.builders import DATA
+from tests.billing.vector.mishaps import DAY_S, EVENTS, SHARED_ACT
 
 MARCH = Period(2026, 3)
 CHANGE = "2026-03-17"
@@ -48,7 +38,6 @@ CALM = 0.05
 AREAS = ("krasnoyarsk", "moscow", "amur", "omsk", "samara", "russia")
 SINCE = date(2020, 1, 1)
 SINGLE = {0: "single"}
-DAY_S = 86_400
 UNITS = {
     Service.COLD_WATER: Unit.LITRE,
     Service.HOT_WATER: Unit.LITRE,
@@ -63,7 +52,6 @@ MOST = {
     Service.GAS: 60_000,
     Service.HEATING: 2_000_000,
 }
-SHARED_ACT = "a made-up act of the tests"
 
 
 def document(name: str, kind: str, service: str, rates: Mapping[str, str], unit: str, **more: object) -> dict[str, Any]:
@@ -80,6 +68,8 @@ def documents() -> list[dict[str, Any]]:
     common = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((DATA / "common").glob("*.json"))]
     own = [
         document("hot", "tariff", "hot_water", {"water": "31.07", "heat": "1543.21", "heat_per_m3": "0.0583"}, "m3"),
+        document("hot-raised", "multiplier", "hot_water", {"single": "1.5", "heat": "1.1"}, "1"),
+        document("hot-norm", "norm", "hot_water", {"single": "3.1415"}, "m3/person"),
         document("waste", "tariff", "solid_waste", {"single": "512.33"}, "m3"),
         document("waste-norm", "norm", "solid_waste", {"single": "0.1925"}, "m3/person"),
         document("heat", "tariff", "heating", {"single": "1987.65"}, "Gcal"),
@@ -107,6 +97,7 @@ class Town:
     counts: dict[str, int] = field(default_factory=dict)
     _meters: int = 0
     _is_calm: bool = False
+    _all_heat_metered: bool = False
     _history: dict[Period, list[Leaf]] = field(default_factory=dict)
     _without_zones: set[str] = field(default_factory=set)
 
@@ -165,11 +156,13 @@ class Town:
         span = month_span(MARCH, zone)
         books.source(number + 1)
         books.source(10_000 + number, SourceClass.SELF_REPORT)
+        self._all_heat_metered = self.chance(0.08, "heat meters in all flats")
         entries = [self._flat(code, number * FLATS + place, services, span) for place in range(flats)]
         books.open_flats(entries)
         told: list[Record] = []
         if is_whole:
             told += self._house_meters(code, sorted(metered.intersection(services)), span)
+            self._boilers(code, services)
         for entry in entries:
             told += self._readings(entry, span)
         self._anchor(number, told)
@@ -187,7 +180,23 @@ class Town:
                 yield RegisterReading(meter, 0, at, value, UNITS[service])
         if Service.ELECTRICITY in services and self.chance(0.3, "entry of a house's book"):
             entry = Entry(MARCH, Service.ELECTRICITY, EntryKind.OTHERS, drawn.randrange(0, 900_000), SHARED_ACT, "shop")
-            Houses(self.books.engine, self.books.keyring).enter(code, entry)
+            self._enter(code, entry)
+
+    def _boilers(self, code: str, services: Sequence[Service]) -> None:
+        """A house that makes hot water of gas, power or bought heat, or heats itself by gas."""
+        drawn = self.drawn
+        if Service.HOT_WATER in services and self.chance(0.2, "hot water of the house's own"):
+            fuel = drawn.choice((Service.GAS, Service.ELECTRICITY, Service.HEATING))
+            self._enter(code, Entry(MARCH, fuel, EntryKind.BOILER_HOT_WATER, drawn.randrange(1, 9_000_000), SHARED_ACT))
+        if Service.HEATING in services and self.chance(0.1, "heat of the house's own"):
+            volume = drawn.randrange(1, 9_000_000)
+            self._enter(code, Entry(MARCH, Service.GAS, EntryKind.BOILER_HEATING, volume, SHARED_ACT))
+        if Service.HEATING in services and self.chance(0.3, "last year's heat known"):
+            volume = drawn.randrange(1, 2_000_000_000)
+            self._enter(code, Entry(Period(2025, 12), Service.HEATING, EntryKind.LAST_YEAR, volume, SHARED_ACT))
+
+    def _enter(self, code: str, entry: Entry) -> None:
+        Houses(self.books.engine, self.books.keyring).enter(code, entry)
 
     # --- flats ---
 
@@ -219,7 +228,7 @@ class Town:
             if service in services and service is not Service.HEATING and drawn.random() < 0.8
             for binding in self._bindings(service, home.plan, span)
         ]
-        if Service.HEATING in services and self.chance(0.02, "flat's own heat meter"):
+        if Service.HEATING in services and (self._all_heat_metered or self.chance(0.02, "flat's own heat meter")):
             meters += self._bindings(Service.HEATING, "single", span)
         return FlatEntry(f"{number:07d}", house, KeyId(drawn.randbytes(16)), home, meters, opened, closed)
 
@@ -286,6 +295,9 @@ class Town:
                 yield RegisterReading(
                     binding.meter, register, span.start_ts + 9 * DAY_S, min(value + used // 3, end), unit
                 )
+            if self.chance(0.05, "counter a day before the end"):
+                at = span.end_ts - DAY_S
+                yield RegisterReading(binding.meter, register, at, min(value + used // 2, end), unit)
             if binding.until is None or last <= binding.until:
                 yield RegisterReading(binding.meter, register, last, end, unit, quality, flags)
             if self.chance(0.003, "told twice"):
@@ -324,8 +336,8 @@ class Town:
         book = EventBook(self.books.engine, self.books.keyring)
         for flat in flats:
             if self.chance(0.06, "event"):
-                kind = self.drawn.randrange(len(_EVENTS))
-                event = _EVENTS[kind](self.drawn, self.drawn.choice(services), span)
+                kind = self.drawn.randrange(len(EVENTS))
+                event = EVENTS[kind](self.drawn, self.drawn.choice(services), span)
                 self.note(f"event {type(event).__name__}")
                 book.put(flat.account, "event", event)
 
@@ -368,53 +380,3 @@ def _changed(binding: MeterBinding, **changes: Any) -> MeterBinding:
 def _decision(root: Hash, place: int, record: RegisterReading) -> Decision:
     instead = RegisterReading(record.meter, record.register, record.taken_at, record.value + 1, record.unit)
     return Decision(root, place, Quality.SUBSTITUTED, DecisionReason.JUMP, instead)
-
-
-_Made = Callable[[random.Random, Service, Span], Event]
-_FIRST = date(2026, 3, 1)
-
-
-def _interruption(drawn: random.Random, service: Service, span: Span) -> Event:
-    start = span.start_ts + drawn.randrange(0, 20) * DAY_S
-    return Interruption(act=SHARED_ACT, service=service, start=start, end=start + drawn.randrange(1, 90) * 3600)
-
-
-def _poor(drawn: random.Random, _service: Service, span: Span) -> Event:
-    start = span.start_ts + drawn.randrange(0, 20) * DAY_S
-    end = start + drawn.randrange(1, 90) * 3600
-    measured = drawn.randrange(350, 600)
-    return PoorQuality(
-        act=SHARED_ACT, service=Service.HOT_WATER, measure="temperature", start=start, end=end, measured_tenths=measured
-    )
-
-
-def _absence(drawn: random.Random, _service: Service, _span: Span) -> Event:
-    departed = _FIRST + timedelta(days=drawn.randrange(-5, 10))
-    returned = departed + timedelta(days=drawn.randrange(3, 40))
-    return Absence(act=SHARED_ACT, departed=departed, returned=returned, persons=1, filed=returned)
-
-
-def _tampering(drawn: random.Random, service: Service, _span: Span) -> Event:
-    since, found = date(2026, 1, drawn.randrange(1, 28)), date(2026, 3, 9)
-    return Tampering(act=SHARED_ACT, service=service, since=since, found=found)
-
-
-def _refusal(drawn: random.Random, service: Service, _span: Span) -> Event:
-    return RefusedInspection(act=SHARED_ACT, service=service, refused=date(2026, 2, drawn.randrange(1, 28)))
-
-
-def _inspection(drawn: random.Random, service: Service, _span: Span) -> Event:
-    return Inspection(act=SHARED_ACT, service=service, inspected=date(2026, 2, drawn.randrange(1, 28)))
-
-
-def _outage(drawn: random.Random, service: Service, _span: Span) -> Event:
-    return MeterOutage(act=SHARED_ACT, service=service, since=date(2026, 3, drawn.randrange(1, 28)))
-
-
-def _ownership(drawn: random.Random, _service: Service, _span: Span) -> Event:
-    return Ownership(act=SHARED_ACT, since=date(2026, 3, drawn.randrange(1, 28)), owned=drawn.random() < 0.5)
-
-
-_EVENTS: tuple[_Made, ...] = (
-    _interruption, _poor, _absence, _tampering, _refusal, _inspection, _outage, _ownership,
-)  # fmt: skip
