@@ -15,7 +15,7 @@ from scripts.audit.anchors import Anchors
 from scripts.audit.bills import Bills
 from scripts.audit.bundle import Bundle
 from scripts.audit.case import Case, Moment
-from scripts.audit.checkpoints import check_checkpoints
+from scripts.audit.checkpoints import Quorum, check_checkpoints
 from scripts.audit.crew import Crew, usual_size
 from scripts.audit.finding import CannotAudit, Findings
 from scripts.audit.gather import Gathered, gather
@@ -44,6 +44,10 @@ class Result:
     resumed_from: int | None
     is_open: bool
     findings: Findings
+    anew: str | None
+    """Why history was read anew although a state was kept."""
+    has_quorum: bool
+    """Whether checkpoints were held against a quorum of trusted observers."""
 
     @property
     def is_sound(self) -> bool:
@@ -51,9 +55,12 @@ class Result:
         return len(self.findings) == 0
 
 
-def audit(bundle: Bundle, node: Node, state: Path | None = None, processes: int | None = None) -> Result:
+def audit(
+    bundle: Bundle, node: Node, state: Path | None = None, processes: int | None = None, quorum: Quorum | None = None
+) -> Result:
     """Audits a bundle against a node; ``state`` keeps what was read of the chain for the next time. ``processes`` is
-    how many share the work; by itself one a core, and one for a small town.
+    how many share the work; by itself one a core, and one for a small town. ``quorum`` is of the observers that the
+    auditor trusts.
 
     Raises CannotAudit where there is nothing to audit by: a bundle of another network, a node that is away, behind,
     pruned, of another chain, or lies.
@@ -79,11 +86,11 @@ def audit(bundle: Bundle, node: Node, state: Path | None = None, processes: int 
         history.read(manifest.height)
         size = usual_size(bundle.manifest.size) if processes is None else processes
         findings, event_blocks = _check(bundle, history, Crew(size))
-        check_checkpoints(bundle, node, event_blocks, findings)
+        check_checkpoints(bundle, node, event_blocks, findings, quorum)
     settlement = deployment.addresses["Settlement"]
     return Result(
         manifest.chain_id, settlement, manifest.height, manifest.block_hash, final, history.resumed_from,
-        bundle.is_open, findings,
+        bundle.is_open, findings, history.anew, quorum is not None,
     )  # fmt: skip
 
 

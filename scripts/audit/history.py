@@ -6,6 +6,7 @@ anew. The hash of the last block that was seen is asked for again: a node that n
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from scripts.audit.node import Node, SeenBlock, Transaction
 _SAVE_EVERY = 2_000
 """Blocks between two notes of how far history was read."""
 _VERSION = 2
+_Resumed = tuple[int, Hash | None, int, "hashlib._Hash"]
+"""The last block that was read with its hash, the bytes that are kept up to it, and their running hash."""
 
 
 class History:
@@ -32,9 +35,22 @@ class History:
         self._position = folder / "position.json"
         self.resumed_from: int | None = None
         """The block that an audit before this one came to."""
+        self.anew: str | None = None
+        """Why what was kept could not be gone on with, and history is read anew."""
 
     def read(self, height: int) -> None:
-        """Reads on up to ``height``. Raises CannotAudit: the node can't be used, or rewrote what was seen."""
+        """Reads on up to ``height``. Raises CannotAudit: the node can't be used, or rewrote what was seen, or what it
+        says can't be kept."""
+        try:
+            self._read(height)
+        except OSError as error:
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise CannotAudit(
+                "disk-full" if is_full else "state-not-written", f"{self._blocks.parent} can't be written to: {error}",
+                "Make room, or give another folder with --state; what was noted before is kept, and gone on from",
+            ) from error  # fmt: skip
+
+    def _read(self, height: int) -> None:
         number, block_hash, size, running = self._resume()
         if block_hash is not None:
             found = self._node.hash_at(number)
@@ -46,7 +62,8 @@ class History:
                     "A final block does not change: keep both hashes, ask the other nodes, and raise the alarm",
                 )
         with self._blocks.open("ab") as out:
-            out.truncate(size)
+            if out.tell() > size:
+                out.truncate(size)
             for block in self._node.blocks(number + 1, height, block_hash):
                 if block.transactions:
                     line = _dump(block)
@@ -81,29 +98,39 @@ class History:
         """A block as it is kept."""
         return _load(line)
 
-    def _resume(self) -> tuple[int, Hash | None, int, hashlib._Hash]:
+    def _resume(self) -> _Resumed:
         nothing = (self._first - 1, None, 0, hashlib.sha256())
+        if not self._position.exists():
+            return nothing
         try:
             noted = json.loads(self._position.read_bytes())
-            if (noted["version"], noted["network"]) != (_VERSION, self._network):
-                return nothing
-            number, size = int(noted["number"]), int(noted["size"])
-            block_hash, running = Hash(bytes.fromhex(noted["hash"])), self._running_hash(size)
-            if running is None or running.hexdigest() != noted["running"]:
-                return nothing
-        except (OSError, ValueError, KeyError, TypeError):
-            return nothing
+            number, size, due = int(noted["number"]), int(noted["size"]), str(noted["running"])
+            block_hash, named = Hash(bytes.fromhex(noted["hash"])), (noted["version"], noted["network"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return self._damaged(f"{self._position} can't be read: {error}", nothing)
+        if named != (_VERSION, self._network):
+            return self._damaged(f"{self._position} is of network {named[1]}, layout {named[0]}", nothing)
+        kept = self._blocks.stat().st_size if self._blocks.exists() else 0
+        if kept < size:
+            return self._damaged(f"{self._blocks} was cut short: {kept} bytes of {size}", nothing)
+        running = self._running_hash(size)
+        if running.hexdigest() != due:
+            return self._damaged(f"{self._blocks} was altered since it was written", nothing)
         self.resumed_from = number
         return number, block_hash, size, running
 
-    def _running_hash(self, size: int) -> hashlib._Hash | None:
-        """SHA-256 of the first ``size`` bytes that are kept; None where there are not as many."""
+    def _damaged(self, reason: str, nothing: _Resumed) -> _Resumed:
+        self.anew = reason
+        return nothing
+
+    def _running_hash(self, size: int) -> hashlib._Hash:
+        """SHA-256 of the first ``size`` bytes that are kept."""
         running = hashlib.sha256()
         with self._blocks.open("rb") as kept:
             while size:
                 piece = kept.read(min(size, 1 << 20))
                 if not piece:
-                    return None
+                    break
                 running.update(piece)
                 size -= len(piece)
         return running

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import lru_cache
+from struct import Struct
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,8 +25,10 @@ _BASE = 1000
 _UNUSABLE = (Quality.NOT_FOR_SETTLEMENT, Quality.MISSING)
 _RATES = ("T", "N", "K")
 """Symbols whose values are rates: what a published document must hold."""
-_QUALITY_NAMES = {quality: quality.name.lower() for quality in Quality}
+_QUALITY_NAMES = {int(quality): quality.name.lower() for quality in Quality}
 _CLASS_NAMES = {class_: class_.name.lower() for class_ in SourceClass}
+_REGISTER = Struct(">B16sB5sQBBH")
+"""A counter's record, docs/protocol.md §3."""
 _DAY_S = 86_400
 
 
@@ -100,15 +102,18 @@ class Lines:
         if line.get("carried_over_kopecks", 0) != max(0, -total):
             found = str(line.get("carried_over_kopecks", 0))
             yield Fault("line-sum", "what it carries over", f"{max(0, -total)} kopecks", found)
-        records = []
+        are_profiles = []
         for place, told in enumerate(line["readings"]):
+            if self._is_plain(told, setting):
+                are_profiles.append(False)
+                continue
             record, fault = self._reading(f"reading {place}", told, setting)
-            records.append(record)
+            if record is not None:
+                are_profiles.append(isinstance(record, Profile))
             if fault is not None:
                 yield fault
-        known = [record for record in records if record is not None]
-        if len(known) == len(records):
-            yield from self._volumes(line, known, setting)
+        if len(are_profiles) == len(line["readings"]):
+            yield from self._volumes(line, are_profiles, setting)
         self._checked["lines worked out again"] += 1
 
     # --- formulas ---
@@ -200,9 +205,6 @@ class Lines:
 
     def _reading(self, name: str, told: Mapping[str, Any], setting: Setting) -> tuple[Record | None, Fault | None]:
         root, index = Hash(bytes.fromhex(told["root"][2:])), int(told["leaf"])
-        found = self._plain_reading(root, index, told, setting)
-        if found is not None:
-            return found, None
         where = f"{name}, leaf {index} of readings/{told['root']}.jsonl"
         batch = self._anchors.by_root.get(root)
         if batch is None:
@@ -220,7 +222,7 @@ class Lines:
         if over is not None and _is_used(self._anchors.by_root[over], setting):
             return None, Fault("reading-overlaid", where, "a reading that stands", f"one struck out by 0x{over.hex()}")
         self._checked["readings held against batches"] += 1
-        record = _decoded(data)
+        record = decode_record(data)
         quality = None
         if isinstance(record, Decision):
             quality = record.quality
@@ -228,19 +230,23 @@ class Lines:
         fault = _differs(where, told, record, quality, batch, setting)
         return (record, None) if fault is None else (None, fault)
 
-    def _plain_reading(
-        self, root: Hash, index: int, told: Mapping[str, Any], setting: Setting
-    ) -> RegisterReading | None:
-        """A counter that stands as it was read and is told as it is; None where there is more to it."""
-        batch = self._anchors.by_root.get(root)
+    def _is_plain(self, told: Mapping[str, Any], setting: Setting) -> bool:
+        """Whether a reading is a counter's that no decision touched, and is told as it is: most are."""
+        root, index = bytes.fromhex(told["root"][2:]), told["leaf"]
+        batch = self._anchors.by_root.get(Hash(root))
         if batch is None or not _is_used(batch, setting) or not 0 <= index < len(batch.file.records):
-            return None
+            return False
         data = batch.file.records[index]
-        record = None if data is None or (root, index) in self._anchors.overlaid else _decoded(data)
-        if not isinstance(record, RegisterReading) or not _is_told(told, record, batch):
-            return None
+        if data is None or data[0] != 0 or (root, index) in self._anchors.overlaid:
+            return False
+        _, meter, register, taken_at, value, _, quality, _ = _REGISTER.unpack(data)
+        due = value, int.from_bytes(taken_at, "big"), register, meter.hex()
+        names = _QUALITY_NAMES[quality], _CLASS_NAMES[batch.class_]
+        is_told = due == (told["value"], told["at"], told["register"], told["meter"])
+        if not is_told or names != (told["quality"], told["source"]):
+            return False
         self._checked["readings held against batches"] += 1
-        return record
+        return True
 
     def _unread(self, batch: Batch, where: str) -> Fault | None:
         if len(batch.file.records):
@@ -250,23 +256,23 @@ class Lines:
 
     # --- volumes ---
 
-    def _volumes(self, line: Mapping[str, Any], records: Sequence[Record], setting: Setting) -> Iterator[Fault]:
+    def _volumes(self, line: Mapping[str, Any], are_profiles: Sequence[bool], setting: Setting) -> Iterator[Fault]:
         """What the named counters moved by is what the line's volumes come to."""
-        volumes: defaultdict[tuple[int, int], dict[tuple[str, str], Fraction]] = defaultdict(dict)
+        volumes: dict[tuple[int, int], dict[tuple[str, str], int | Fraction]] = {}
         own = [p for p in line["parts"] if p["kind"] == "charge" and p.get("scope", "individual") == "individual"]
         for part in own:
             for given in part["inputs"]:
                 if given.get("readings") and given["unit"] in ("m3", "kWh"):
-                    slot, key = volumes[tuple(given["readings"])], (part["from"], part["zone"])
-                    slot[key] = max(slot.get(key, Fraction(0)), number_of(given["value"]))
+                    slot, key = volumes.setdefault(tuple(given["readings"]), {}), (part["from"], part["zone"])
+                    slot[key] = max(slot.get(key, 0), _base_units(given["value"]))
         is_whole_month = all(any(given.get("readings") for given in part["inputs"]) for part in own)
         for (first, end), parts in volumes.items():
             used = line["readings"][first:end]
-            moved = _moved(list(zip(used, records[first:end], strict=True)))
+            moved = _moved(used, are_profiles[first:end])
             if moved is None or not is_whole_month or line.get("estimated_intervals"):
                 self._checked["volumes that rest on an act or an estimate"] += 1
                 continue
-            told = sum(parts.values(), Fraction(0)) * _BASE
+            told = sum(parts.values())
             if told == moved:
                 self._checked["volumes derived from readings"] += 1
             elif told < moved and min(row["at"] for row in used) < _month_start(setting) - _DAY_S:
@@ -281,17 +287,11 @@ def _is_used(batch: Batch, setting: Setting) -> bool:
     return last is not None and (batch.epoch, batch.sequence) <= last
 
 
-@lru_cache(maxsize=4096)
-def _decoded(data: bytes) -> Record:
-    return decode_record(data)
-
-
-def _is_told(told: Mapping[str, Any], record: RegisterReading, batch: Batch) -> bool:
-    """Whether a counter that no decision touched is told as it is."""
-    due = record.value, record.taken_at, record.register, record.meter.hex()
-    names = _QUALITY_NAMES[record.quality], _CLASS_NAMES[batch.class_]
-    is_due = due == (told["value"], told["at"], told["register"], told["meter"])
-    return is_due and names == (told["quality"], told["source"])
+@lru_cache(maxsize=65536)
+def _base_units(text: str) -> int | Fraction:
+    """A quantity in base units."""
+    found = number_of(text) * _BASE
+    return found.numerator if found.denominator == 1 else found
 
 
 def _differs(  # noqa: PLR0917  one reading as told and as it is
@@ -331,15 +331,15 @@ def _sums(profile: Profile, setting: Setting) -> list[int]:
     return out
 
 
-def _moved(used: Sequence[tuple[Mapping[str, Any], Record]]) -> int | None:
+def _moved(used: Sequence[Mapping[str, Any]], are_profiles: Sequence[bool]) -> int | None:
     """By how much the counters moved, with the sum of the intervals; None where an act of installation counts too."""
-    registers: defaultdict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+    registers: dict[tuple[str, int], list[tuple[int, int]]] = {}
     total = 0
-    for row, record in used:
-        if isinstance(record, Profile):
+    for row, is_profile in zip(used, are_profiles, strict=True):
+        if is_profile:
             total += row["value"]
         else:
-            registers[row["meter"], row["register"]].append((row["at"], row["value"]))
+            registers.setdefault((row["meter"], row["register"]), []).append((row["at"], row["value"]))
     for rows in registers.values():
         if len(rows) != 2:
             return None

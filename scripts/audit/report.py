@@ -52,12 +52,39 @@ def report_value(result: Result, verdict: Verdict) -> dict[str, object]:
         "block_hash": "0x" + result.block_hash.hex(),
         "node_final_height": result.final_height,
         "records_opened": result.is_open,
+        "history_read_anew": result.anew,
+        "checks": checks_of(result),
         "checked": dict(sorted(result.findings.checked.items())),
         "leaves": dict(sorted(result.findings.closed.items())),
         "findings": len(result.findings),
         "first": found[0] if found else None,
         "all": found,
     }
+
+
+_ALWAYS = (
+    "blocks with events", "events", "transactions with money", "files", "leaves", "batches of readings",
+    "signatures of readings", "tariff documents", "runs", "heads used by runs", "supplier totals", "bills", "receipts",
+    "bills proved in calls", "proofs", "signatures of orders", "agents' batches", "batches of grants", "grants applied",
+    "refunds", "payout changes", "checkpoints", "cosignatures",
+)  # fmt: skip
+_OPENED = (
+    "bills worked out again", "lines worked out again", "formulas worked out again", "readings held against batches",
+    "volumes derived from readings", "tariff versions held against documents",
+)  # fmt: skip
+_QUORUM = "checkpoints held against the quorum"
+
+
+def checks_of(result: Result) -> list[dict[str, object]]:
+    """Each check by the records that it is of: whether it ran, over how many, and why it did not."""
+    sealed = None if result.is_open else "records were not opened"
+    unasked = None if result.has_quorum else "no observers were named"
+    asked: list[tuple[str, str | None]] = [(name, None) for name in _ALWAYS]
+    asked += [(name, sealed) for name in _OPENED] + [(_QUORUM, unasked)]
+    return [
+        {"of": name, "ran": why is None, "records": result.findings.checked[name], **({"why": why} if why else {})}
+        for name, why in asked
+    ]
 
 
 def refusal_value(error: CannotAudit) -> dict[str, object]:

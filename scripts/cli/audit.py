@@ -11,9 +11,11 @@ import typer
 from contracts.client.files import FileStore, FirstOf
 from contracts.client.reader import Reader
 from contracts.client.rpc import Rpc
+from contracts.wire.ids import parse_address
 from ledger.published import Published
 from scripts.audit.audit import audit as run_audit
 from scripts.audit.bundle import Bundle
+from scripts.audit.checkpoints import Quorum
 from scripts.audit.export import export_bundle, keys_named, named_files
 from scripts.audit.finding import CannotAudit
 from scripts.audit.node import connect
@@ -67,13 +69,23 @@ def audit(
     sealed: Annotated[
         bool, typer.Option("--sealed", help="It is all right that the bundle has no keys: open no record.")
     ] = False,
+    observers: Annotated[
+        str, typer.Option(help="Observers whom you trust, by their addresses, with commas between them.")
+    ] = "",
+    quorum: Annotated[
+        int | None, typer.Option(help="How many of them must have signed each checkpoint; all where none is given.")
+    ] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="How many processes; one a core by itself.")] = None,
 ) -> None:
     """Works everything out again from a node and a bundle. Exit code 0 only where all is well; 1 where a record is not
     as it should be, or records stayed sealed unasked; 2 where the audit could not be made."""
     secret = None if key is None else bytes.fromhex(key.read_text().strip().removeprefix("0x"))
+    trusted = _quorum(observers, quorum)
     try:
         opened = Bundle(bundle)
-        result = run_audit(opened, connect(rpc, opened.deployment), state)
+        result = run_audit(opened, connect(rpc, opened.deployment), state, processes, trusted)
+        if result.anew is not None and str(json_out) != "-":
+            out.print(f"{result.anew}; history was read anew", highlight=False, markup=False, soft_wrap=True)
         verdict = verdict_of(result, sealed)
         report, sentence, is_good = report_value(result, verdict), verdict.sentence, verdict.is_good
         shown = [str(finding) for finding in result.findings]
@@ -83,9 +95,9 @@ def audit(
     value = signed(report, secret)
     text = json.dumps(value, indent=1, ensure_ascii=False)
     if html_out is not None:
-        html_out.write_text(page(value, sentence), encoding="utf-8")
+        _write(html_out, page(value, sentence))
     if json_out is not None and str(json_out) != "-":
-        json_out.write_text(text + "\n", encoding="utf-8")
+        _write(json_out, text + "\n")
     if str(json_out) == "-":
         typer.echo(text)
     else:
@@ -96,3 +108,25 @@ def audit(
         out.print(sentence, highlight=False, markup=False, soft_wrap=True)
     if code:
         raise typer.Exit(code)
+
+
+def _quorum(observers: str, quorum: int | None) -> Quorum | None:
+    """Raises BadParameter: no address, or a quorum that can't be met."""
+    try:
+        named = frozenset(parse_address(name.strip()) for name in observers.split(",") if name.strip())
+        if not named and quorum is None:
+            return None
+        return Quorum(named, len(named) if quorum is None else quorum)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--observers, --quorum") from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a report. Where that fails there is no report, and no good end."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        out.print(
+            f"the report can't be written to {path}: {error}. Make room there, or give another path", markup=False
+        )
+        raise typer.Exit(NOT_AUDITED) from error

@@ -26,6 +26,7 @@ from contracts.wire.units import Unit
 from ledger.checkpoints import final_checkpoint
 from scripts.audit.audit import Result, audit
 from scripts.audit.bundle import Bundle
+from scripts.audit.checkpoints import Quorum
 from scripts.audit.export import export_bundle, keys_named, named_files
 from scripts.audit.node import Node
 from tests.audit.town import PublishedTown, Recorded, Recording
@@ -46,10 +47,10 @@ class Laid:
     answers: dict[str, Any]
     engine: Engine | None = field(default=None, compare=False)
 
-    def audit(self, state: Path | None = None) -> Result:
+    def audit(self, state: Path | None = None, processes: int | None = None, quorum: Quorum | None = None) -> Result:
         """Raises CannotAudit."""
         bundle = Bundle(self.folder)
-        return audit(bundle, Node(Recorded(self.answers), bundle.deployment), state)
+        return audit(bundle, Node(Recorded(self.answers), bundle.deployment), state, processes, quorum)
 
     def files(self, kind: str) -> list[Path]:
         return sorted((self.folder / kind).iterdir())

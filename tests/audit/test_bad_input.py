@@ -120,14 +120,63 @@ def test_history_that_was_rewritten_since_is_an_alarm(laid: Laid, tmp_path: Path
     assert first.block_hash.hex() in refused.value.reason
 
 
-@pytest.mark.parametrize("spoil", [b"", b"[]\n", None])
-def test_a_state_that_was_damaged_is_read_anew(laid: Laid, tmp_path: Path, spoil: bytes | None) -> None:
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda kept: kept[:0], "was cut short: 0 bytes of"),
+        (lambda kept: kept[:-100], "was cut short"),
+        (lambda kept: kept.replace(b"0x", b"0X", 1), "was altered"),
+    ],
+)
+def test_a_state_that_was_damaged_is_told_and_read_anew(
+    laid: Laid, tmp_path: Path, spoil: Callable[[bytes], bytes], told: str
+) -> None:
     first = laid.audit(tmp_path / "state")
     kept = tmp_path / "state" / "blocks.jsonl"
-    kept.write_bytes(kept.read_bytes().replace(b"0x", b"0X", 1) if spoil is None else spoil)
+    kept.write_bytes(spoil(kept.read_bytes()))
     again = laid.audit(tmp_path / "state")
-    assert again.resumed_from is None
+    assert (first.anew, again.resumed_from) == (None, None)
+    assert again.anew is not None
+    assert (str(kept) in again.anew, told in again.anew) == (True, True)
     assert (again.is_sound, again.findings.checked) == (True, first.findings.checked)
+    assert laid.audit(tmp_path / "state").resumed_from == again.height
+
+
+def test_a_position_that_can_t_be_read_is_told_and_read_anew(laid: Laid, tmp_path: Path) -> None:
+    laid.audit(tmp_path / "state")
+    position = tmp_path / "state" / "position.json"
+    position.write_bytes(position.read_bytes()[:40])
+    again = laid.audit(tmp_path / "state")
+    assert again.anew is not None
+    assert again.anew.startswith(f"{position} can't be read")
+    assert again.is_sound
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_told_by_name(laid: Laid, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    (state / "blocks.jsonl").symlink_to("/dev/full")
+    with pytest.raises(CannotAudit) as refused:
+        laid.audit(state)
+    assert refused.value.slug == "disk-full"
+    assert str(state) in refused.value.reason
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_report_that_can_t_be_written_is_no_good_end(laid: Laid) -> None:
+    code, shown = run(laid, "--html", "/dev/full")
+    assert code == NOT_AUDITED
+    assert "the report can't be written to /dev/full" in shown.replace("\n", " ")
+
+
+@pytest.mark.parametrize("kept", ["", "head"])
+@pytest.mark.parametrize("kind", ["readings", "bills", "lines", "grants"])
+def test_a_file_without_a_leaf_is_an_alarm(laid: Laid, kind: str, kept: str) -> None:
+    path = laid.files(kind)[0]
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0] if kept else b"")
+    found = [f for f in laid.audit().findings if f.record == f"{kind}/{path.name}"]
+    assert [(f.slug, f.found) for f in found] == [("file-truncated", "none")]
 
 
 def test_an_audit_that_was_broken_off_goes_on(laid: Laid, tmp_path: Path) -> None:
