@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -16,6 +15,8 @@ from contracts.client.reader import Block
 from contracts.wire.events import Event
 from contracts.wire.ids import Hash
 from ledger.errors import ChainMoved, ChainOlderThanLedger, FinalityCrossed
+from ledger.history import Chain, History, chained, uncollected
+from ledger.indexes import put_back, take_down
 from ledger.models import event_blocks
 from ledger.projection import project
 from ledger.projection.known import Known
@@ -31,21 +32,10 @@ from ledger.store import (
     write_position,
 )
 
-BULK_BLOCKS = 2_000
-"""Finalised blocks in one read of history and one transaction."""
+DEEPEST_BRANCH = 300
+"""Blocks below the final one in which a node that stayed behind may still be on a branch of its own."""
 
 log = structlog.get_logger(__name__)
-
-
-class Chain(Protocol):
-    """What the ledger asks of a node; contracts.client.reader.Reader is one."""
-
-    def head(self) -> Block: ...
-    def finalized(self) -> Block: ...
-    def block(self, number: int) -> Block | None: ...
-    def blocks(self, first: int, last: int) -> list[Block]: ...
-    def events(self, first: int, last: int, tip: Hash | None = None) -> list[Event]: ...
-    def events_of_each(self, block_hashes: Sequence[Hash]) -> list[list[Event]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +58,15 @@ class Step:
 class Follower:
     """Reads one chain into one database. One process at a time."""
 
-    def __init__(self, engine: Engine, chain: Chain, first_block: int) -> None:
+    def __init__(self, engine: Engine, chain: Chain, first_block: int, reads_ahead: bool = False) -> None:
+        """With ``reads_ahead`` history is asked for in a thread of its own, while what came before is written."""
         self._engine = engine
         self._chain = chain
         self._first_block = first_block
+        self._history = History(chain, reads_ahead)
+        self._known: tuple[Hash, Known] | None = None
+        self._has_indexes = False
+        self._final_branch: frozenset[Hash] = frozenset()
 
     def step(self) -> Step:
         """Takes back what left the chain, then reads the next batch of blocks.
@@ -87,11 +82,12 @@ class Follower:
         ancestor = self._common_ancestor(position, links, head)
         if ancestor is not None:
             return self._roll_back(position, ancestor, head)
+        if position.number < finalized.number and position.number < head.number:
+            return self._read_finalised(position, finalized, head)
+        self._put_indexes_back()
         if head.number <= position.number:
             self._finalise(position, finalized)
             return Step(position.number, head.number)
-        if position.number < finalized.number:
-            return self._read_finalised(position, finalized, head)
         return self._read_unfinalised(position, finalized, head)
 
     def catch_up(self) -> int:
@@ -100,6 +96,10 @@ class Follower:
             step = self.step()
             if step.is_caught_up:
                 return step.number
+
+    def close(self) -> None:
+        """Lets go of what was asked of the node ahead."""
+        self._history.close()
 
     def _start(self, connection: Connection) -> Position:
         """Stands before the deployment's first block, which is final by being the beginning."""
@@ -143,26 +143,50 @@ class Follower:
 
     def _read_finalised(self, position: Position, finalized: Block, head: Block) -> Step:
         """Reads blocks that can't leave, by range."""
-        last = min(finalized.number, position.number + BULK_BLOCKS)
-        blocks = self._chained(position, last)
-        tip = blocks[-1]
-        if last == finalized.number and tip.hash != finalized.hash:
-            # Of a node that stayed behind on a branch: the block of that height there is not the one that is final.
-            raise ChainMoved(last)
-        events = self._chain.events(position.number + 1, last, tip.hash)
+        with uncollected():
+            return self._take_stretch(position, finalized, head)
+
+    def _take_stretch(self, position: Position, finalized: Block, head: Block) -> Step:
+        stretch = self._history.after(position.hash, position.number, finalized.number)
+        tip = stretch.tip
+        self._require_below(tip, finalized)
+        is_first_of_many = position.number == self._first_block - 1 and tip.number < finalized.number
+        carried, self._known = self._known, None
         with self._engine.begin() as connection:
-            insert_rows(connection, _facts(connection, events, blocks))
+            if is_first_of_many:
+                take_down(connection)
+                self._has_indexes = False
+            known = carried[1] if carried is not None and carried[0] == position.hash else Known.read(connection)
+            insert_rows(connection, _facts(known, stretch.events, stretch.blocks))
             write_links(connection, [_link(tip)], tip.number)
             write_position(connection, Position(tip.number, tip.hash, tip.number, tip.hash))
-        return Step(tip.number, head.number, len(events))
+        self._known = tip.hash, known
+        return Step(tip.number, head.number, len(stretch.events))
+
+    def _require_below(self, tip: Block, finalized: Block) -> None:
+        """The final block stands on ``tip``, or is it: a node may have stayed behind on a branch that another left, and
+        give blocks of it up to the height that is final there. Raises ChainMoved."""
+        if finalized.number - tip.number > DEEPEST_BRANCH or tip.hash in self._final_branch:
+            return
+        branch = [tip, *chained(self._chain, tip.hash, tip.number, finalized.number)]
+        if branch[-1].hash != finalized.hash:
+            raise ChainMoved(tip.number)
+        self._final_branch = frozenset(block.hash for block in branch)
+
+    def _put_indexes_back(self) -> None:
+        """Once history is read. A ledger stopped before this point gets them by its next start."""
+        if not self._has_indexes:
+            if built := put_back(self._engine):
+                log.info("indexes built after reading history", indexes=built)
+            self._has_indexes = True
 
     def _read_unfinalised(self, position: Position, finalized: Block, head: Block) -> Step:
         """Reads blocks that may leave: the events of each by its hash, so that none of a sibling's slips in."""
-        blocks = self._chained(position, head.number)
+        blocks = chained(self._chain, position.hash, position.number, head.number)
         tip = blocks[-1]
         events = [e for found in self._chain.events_of_each([block.hash for block in blocks]) for e in found]
         with self._engine.begin() as connection:
-            insert_rows(connection, _facts(connection, events, blocks))
+            insert_rows(connection, _facts(Known.read(connection), events, blocks))
             write_links(connection, map(_link, blocks), 0)
             _write_final(connection, Position(tip.number, tip.hash, *_final_of(position)), finalized)
         return Step(tip.number, head.number, len(events))
@@ -173,26 +197,14 @@ class Follower:
             with self._engine.begin() as connection:
                 _write_final(connection, position, finalized)
 
-    def _chained(self, position: Position, last: int) -> list[Block]:
-        """The blocks after ``position`` up to ``last``, each the child of the one before. Raises ChainMoved."""
-        blocks = self._chain.blocks(position.number + 1, last)
-        parent = position.hash
-        for block in blocks:
-            if block.parent != parent:
-                raise ChainMoved(block.number)
-            parent = block.hash
-        if len(blocks) != last - position.number:
-            raise ChainMoved(last)
-        return blocks
 
-
-def _facts(connection: Connection, events: Sequence[Event], blocks: Sequence[Block]) -> FactRows:
+def _facts(known: Known, events: Sequence[Event], blocks: Sequence[Block]) -> FactRows:
     """Facts of events that stand in ``blocks``. Raises ChainMoved where a log is of another block."""
     by_number = {block.number: block for block in blocks}
     for event in events:
         if by_number[event.log.block_number].hash != event.log.block_hash:
             raise ChainMoved(event.log.block_number)
-    rows = project(events, Known.read(connection))
+    rows = project(events, known)
     for number in dict.fromkeys(event.log.block_number for event in events):
         rows.add(event_blocks, number, by_number[number].hash, by_number[number].timestamp)
     return rows

@@ -19,7 +19,8 @@ from contracts.client.reader import Reader
 from contracts.wire.ids import Hash, address_text
 from ledger.digest import digest, rows_in_order, table_digests
 from ledger.errors import ChainMoved
-from ledger.follow import Chain, Follower
+from ledger.follow import Follower
+from ledger.history import Chain
 from ledger.ingest import Ingestor
 from ledger.leaves import Keys
 from ledger.models import FACTS, ClosedState, batches, closed_leaves, head_jumps, ingested
@@ -89,12 +90,13 @@ def rebuild(engine: Engine, chain: Chain, first_block: int, files: FileSource, k
     """
     with tempfile.TemporaryDirectory(prefix="kopeck-fsck-") as folder:
         fresh = open_database(f"sqlite:///{Path(folder) / 'ledger.db'}")
+        follower = Follower(fresh, chain, first_block, reads_ahead=True)
         try:
-            follower = Follower(fresh, chain, first_block)
             _catch_up(follower)
             Ingestor(fresh, FileStore(Path(folder) / "files"), files, keys).run()
             return compare(engine, fresh)
         finally:
+            follower.close()
             fresh.dispose()
 
 

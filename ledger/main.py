@@ -72,7 +72,7 @@ def run(setting: Setting) -> None:
     sender = Sender(engine, reader.rpc, deployment.chain_id, setting.signer("holder-ledger"))
     indexer = Indexer(
         engine,
-        Follower(engine, reader, deployment.first_block),
+        Follower(engine, reader, deployment.first_block, reads_ahead=True),
         Ingestor(
             engine, FileStore(setting.home / "ledger" / "files"), setting.files, KeyRing(setting.home / "keyring.db")
         ),

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    LargeBinary,
+    Table,
+    Text,
+    create_engine,
+    delete,
+    event,
+    insert,
+    select,
+)
 from sqlalchemy.exc import OperationalError
 
 from contracts.client.private import private_database
@@ -20,6 +33,10 @@ from ledger.progress import cursor, unfinalised
 from ledger.schema import SCHEMA
 
 Row = tuple[object, ...]
+_ROWS_IN_A_STATEMENT = 16
+_COPIED_FROM = 20
+"""Rows of a table from which on a COPY, with its turns on the wire, is worth it."""
+_COPY_TYPES: Mapping[type, str] = {BigInteger: "int8", LargeBinary: "bytea", Text: "text"}
 SqlRow = Any
 """A row of a query. SQLAlchemy's own type counts columns, which a query over a whole table does not tell mypy."""
 
@@ -115,16 +132,48 @@ def is_overtaken(error: OperationalError) -> bool:
 
 def insert_rows(connection: Connection, rows: FactRows) -> None:
     """Adds all rows. Goes past SQLAlchemy's parameter handling, which costs five times the insert itself."""
+    is_postgresql = connection.dialect.name == "postgresql"
     for table, values in rows.items():
-        if values:
-            connection.exec_driver_sql(_insert_sql(table, connection.dialect.paramstyle), values)
+        if is_postgresql and len(values) >= _COPIED_FROM:
+            _copy(connection, table, values)
+        elif values:
+            _insert(connection, table, values)
+
+
+def _insert(connection: Connection, table: Table, values: Sequence[Row]) -> None:
+    """Several rows in a statement as far as they go evenly: each statement costs as much as two rows."""
+    style = connection.dialect.paramstyle
+    even = len(values) - len(values) % _ROWS_IN_A_STATEMENT
+    if even:
+        parts = (values[start : start + _ROWS_IN_A_STATEMENT] for start in range(0, even, _ROWS_IN_A_STATEMENT))
+        sql = _insert_sql(table, style, _ROWS_IN_A_STATEMENT)
+        connection.exec_driver_sql(sql, [tuple(chain.from_iterable(part)) for part in parts])
+    if even < len(values):
+        connection.exec_driver_sql(_insert_sql(table, style, 1), list(values[even:]))
+
+
+def _copy(connection: Connection, table: Table, values: Iterable[Row]) -> None:
+    """As one COPY, which PostgreSQL takes ten times as fast as INSERTs."""
+    driver = connection.connection.driver_connection
+    assert driver is not None, "a connection in a transaction has its driver's"
+    with driver.cursor() as cursor, cursor.copy(_copy_sql(table)) as copy:
+        copy.set_types([_COPY_TYPES[type(column.type)] for column in table.columns])
+        for row in values:
+            copy.write_row(row)
 
 
 @lru_cache(maxsize=256)
-def _insert_sql(table: Table, paramstyle: str) -> str:
+def _copy_sql(table: Table) -> str:
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    return f'COPY "{table.name}" ({columns}) FROM STDIN (FORMAT BINARY)'
+
+
+@lru_cache(maxsize=256)
+def _insert_sql(table: Table, paramstyle: str, rows: int) -> str:
     mark = "?" if paramstyle == "qmark" else "%s"
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    return f'INSERT INTO "{table.name}" ({columns}) VALUES ({", ".join([mark] * len(table.columns))})'
+    row = f"({', '.join([mark] * len(table.columns))})"
+    return f'INSERT INTO "{table.name}" ({columns}) VALUES {", ".join([row] * rows)}'
 
 
 def delete_above(connection: Connection, height: int) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
+from pydantic_core import from_json
 
 _BATCH_CALLS = 500
 _BATCH_BYTES = 1_500_000  # nodes refuse bodies past two megabytes or more
 _FINALIZED = "finalized"
+_READ = httpx.ByteStream(b"")
 _BFT_MIX_HASH = "0x63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365"
 """What every block of IBFT and QBFT carries as its mix hash (EIP-650); such a block is final once it is made."""
 
@@ -174,8 +176,11 @@ class Rpc:
             raise NodeUnreachable(self.url, type(error).__name__, sent=True) from error
         if response.status_code in (429, 502, 503, 504):
             raise NodeUnreachable(self.url, f"HTTP {response.status_code}", sent=True)
+        content = response.content
+        # httpx's stream refers back to its response: left there, megabytes of logs would wait for a search for cycles.
+        response.stream = _READ
         try:
-            return json.loads(response.content)
+            return from_json(content, cache_strings="keys")
         except ValueError as error:
             raise WrongAnswer(f"{self.url} answered HTTP {response.status_code} that is not JSON: {error}") from error
 

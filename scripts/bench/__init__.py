@@ -15,10 +15,14 @@ BENCHES: Mapping[str, str] = {
     "gas": "scripts.bench.gas:measure",
     "flow": "scripts.bench.flow:measure",
     "billing": "scripts.bench.billing:measure",
+    "index": "scripts.bench.index:measure",
     "network": "scripts.bench.network:measure",
+    "audit": "scripts.bench.audit:measure",
     "resume": "scripts.bench.resume:measure",
 }
 """What the ids begin with, to ``module:function``, in the order they run."""
+BILLS_NAMED = "KOPECK_BENCH_AUDIT_BILLS"
+"""Where the audit's bench reads how many bills its town is to have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,14 +82,18 @@ class Bench:
         """Where a contract stands."""
         return self.deployment.addresses[contract]
 
-    def send(self, party: str, to: Address | None, data: bytes) -> dict[str, Any]:
-        """Sends from a party's key and gives the receipt. Raises the contract's error where it reverts."""
+    def sender(self, party: str) -> Sender:
+        """Who sends with a party's key."""
         if party not in self.senders:
             engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
             self.senders[party] = Sender(engine, self.rpc, self.deployment.chain_id, self.keys[party])
+        return self.senders[party]
+
+    def send(self, party: str, to: Address | None, data: bytes) -> dict[str, Any]:
+        """Sends from a party's key and gives the receipt. Raises the contract's error where it reverts."""
         intent = secrets.token_hex(8)
-        self.senders[party].submit(intent, to, data, gas=60_000_000)
-        outcome = self.senders[party].wait(intent, timeout_s=60, check=True)
+        self.sender(party).submit(intent, to, data, gas=60_000_000)
+        outcome = self.sender(party).wait(intent, timeout_s=60, check=True)
         receipt: dict[str, Any] = self.rpc.call("eth_getTransactionReceipt", "0x" + outcome.tx_hash.hex())
         return receipt
 
