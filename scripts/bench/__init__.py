@@ -18,9 +18,12 @@ BENCHES: Mapping[str, str] = {
     "index": "scripts.bench.index:measure",
     "network": "scripts.bench.network:measure",
     "audit": "scripts.bench.audit:measure",
+    "audit": "scripts.bench.audit:measure",
     "resume": "scripts.bench.resume:measure",
 }
 """What the ids begin with, to ``module:function``, in the order they run."""
+BILLS_NAMED = "KOPECK_BENCH_AUDIT_BILLS"
+"""Where the audit's bench reads how many bills its town is to have."""
 BILLS_NAMED = "KOPECK_BENCH_AUDIT_BILLS"
 """Where the audit's bench reads how many bills its town is to have."""
 
