@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
 from tests.api.town import MINE, Town
 from tests.webapp.conftest import OpenBrowser
+from webapp.pages.bill import by_transaction
 
 pytestmark = pytest.mark.anyio
 
@@ -100,3 +102,17 @@ async def test_the_house_shows_sums_and_its_fund(open_browser: OpenBrowser) -> N
     seen = (await (await open_browser("regulator")).get("/houses/house-1", params={"lang": "en"})).text
     assert "Your flat" not in seen
     assert 'href="/houses/house-1"' in (await (await open_browser("regulator")).get("/")).text
+
+
+def test_movements_of_one_transaction_are_shown_as_one() -> None:
+    def moved(kind: str, tx: str, line: int, kopecks: int) -> dict[str, Any]:
+        leg = {"line": line, "amount_kopecks": kopecks}
+        return {"kind": kind, "tx_hash": tx, "payer": None, "reference": None, "amount_kopecks": kopecks, "legs": [leg]}
+
+    shown = by_transaction([
+        moved("grant", "0x1", 0, 100), moved("grant", "0x1", 1, 20), moved("grant", "0x2", 2, 3),
+        moved("payment", "0x2", 2, 4),
+    ])  # fmt: skip
+    assert [(row["kind"], row["amount_kopecks"], len(row["legs"])) for row in shown] == [
+        ("grant", 120, 2), ("grant", 3, 1), ("payment", 4, 1),
+    ]  # fmt: skip

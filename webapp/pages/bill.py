@@ -43,6 +43,19 @@ def received_by_supplier(bill: dict[str, Any]) -> list[dict[str, Any]]:
     return [totals[supplier] for supplier in sorted(totals)]
 
 
+def by_transaction(receipts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Receipts with those that one transaction made of one kind put together: a month's benefit is one movement."""
+    out: list[dict[str, Any]] = []
+    for receipt in receipts:
+        last = out[-1] if out else None
+        if last is not None and all(last[name] == receipt[name] for name in ("kind", "tx_hash", "payer", "reference")):
+            amount = last["amount_kopecks"] + receipt["amount_kopecks"]
+            out[-1] = last | {"amount_kopecks": amount, "legs": last["legs"] + receipt["legs"]}
+        else:
+            out.append(receipt)
+    return out
+
+
 async def show_bill(visit: Visit) -> Response:
     """The page."""
     key = visit.request.path_params["key"]
@@ -53,6 +66,7 @@ async def show_bill(visit: Visit) -> Response:
         bill=bill,
         standing=await visit.api.get(f"/v1/bills/{key}/standing"),
         suppliers=received_by_supplier(bill),
+        receipts=by_transaction(bill["receipts"]),
         with_numbers=with_numbers,
     )
 
