@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from billing.domain.household import HouseTerms, Management
 from billing.domain.readings import MeterBinding, MeterKind
-from billing.houses import Entry, EntryKind, Houses, UnknownHouse, balance_row
+from billing.houses import Entry, EntryKind, Houses, NotAFuel, UnknownHouse, balance_row
 from billing.inbox import State
 from billing.requests import CorrectionRequest, RunRequest
 from billing.schema import house_months
@@ -162,6 +162,8 @@ def test_entries_take_the_last_word_and_need_a_house(stage: Stage) -> None:
     with pytest.raises(UnknownHouse, match="nowhere"):
         books.of_month("nowhere", JANUARY)
     stage.office.register.add_house(HOUSE)
+    with pytest.raises(NotAFuel, match="a boiler takes no sewage; enter what it took of gas, electricity"):
+        books.enter(HOUSE.code, Entry(JANUARY, Service.SEWAGE, EntryKind.BOILER_HOT_WATER, 1, "act"))
     entries = [
         Entry(JANUARY, WATER, EntryKind.OTHERS, 100, "first", "shop"),
         Entry(JANUARY, WATER, EntryKind.OTHERS, 150, "second", "shop"),
