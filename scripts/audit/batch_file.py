@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.wire.ids import Hash
-from contracts.wire.leaf import Decision, LeafError, decode_record
+from contracts.wire.leaf import Decision, LeafError, Quality, decode_record
 from contracts.wire.merkle import leaf_hash
+from contracts.wire.units import Unit
 from scripts.audit.leaves import Content, Files, NamedFile, Row
 from scripts.audit.packed import Packed
 
 _CONTENTS = tuple(Content)
+_PLACES = {content: place for place, content in enumerate(_CONTENTS)}
+_UNITS, _QUALITIES = frozenset(map(int, Unit)), frozenset(map(int, Quality))
+_COUNTER_SIZE, _UNIT_AT, _QUALITY_AT = 35, 31, 32
+"""A counter's record, docs/protocol.md §3: its size, and where unit and quality stand."""
 
 
 @dataclass
@@ -31,7 +36,7 @@ class BatchFile:
 
     def add(self, content: Content, record: bytes | None) -> None:
         """One more leaf."""
-        self._contents.append(_CONTENTS.index(content))
+        self._contents.append(_PLACES[content])
         self.records.add(record)
 
 
@@ -58,6 +63,8 @@ def _leaf(aside: Files, named: NamedFile, index: int, row: Row, found: BatchFile
         what = f"a record of leaf hash 0x{leaf_hash(blob).hex()}"
         aside.tell_leaf(named, index, "leaf-altered", f"leaf hash 0x{row.leaf.hex()}", what)
         return content, None
+    if _is_counter(blob[32:]):
+        return content, blob[32:]
     try:
         record = decode_record(blob[32:])
     except LeafError as error:
@@ -66,3 +73,10 @@ def _leaf(aside: Files, named: NamedFile, index: int, row: Row, found: BatchFile
     if isinstance(record, Decision):
         found.decisions.append((index, record.overlaid_root, record.overlaid_index))
     return content, blob[32:]
+
+
+def _is_counter(record: bytes) -> bool:
+    """Whether a record is a counter's, by what `decode_record` asks of one."""
+    if len(record) != _COUNTER_SIZE or record[0] != 0:
+        return False
+    return record[_UNIT_AT] in _UNITS and record[_QUALITY_AT] in _QUALITIES

@@ -10,7 +10,7 @@ from binascii import a2b_base64, a2b_hex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from contracts.wire.erasure import signer_of
 from contracts.wire.files import Erasure
@@ -50,8 +50,7 @@ _CLOSED = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One leaf's line as it stands in the file, read but not believed; ``sealed`` is base64."""
 
     leaf: Hash

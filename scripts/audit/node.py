@@ -23,6 +23,7 @@ from scripts.audit.roots import is_header_of, root_of_list, sender_of, transacti
 from scripts.capsule.blocks import receipt_bytes
 
 BLOCKS_AT_ONCE = 200
+_MANY_TRANSACTIONS = 1_000
 _OTHER_NODE = "Ask another node, and keep what this one said: it is evidence"
 
 
@@ -107,12 +108,15 @@ class Node:
 
     def blocks(self, first: int, last: int, parent: Hash | None) -> Iterator[SeenBlock]:
         """The blocks from ``first`` to ``last``, both included, each proved to follow the one before."""
-        for start in range(first, last + 1, BLOCKS_AT_ONCE):
-            numbers = range(start, min(start + BLOCKS_AT_ONCE, last + 1))
+        at_once = BLOCKS_AT_ONCE
+        while first <= last:
+            numbers = range(first, min(first + at_once, last + 1))
+            first = numbers.stop
             raws = self._batch([("eth_getBlockByNumber", [hex(number), True]) for number in numbers])
             busy = [raw["number"] for raw in raws if raw is not None and raw["transactions"]]
             found = self._batch([("eth_getBlockReceipts", [number]) for number in busy])
             receipts = dict(zip(busy, found, strict=True))
+            at_once = _next_size(at_once, sum(len(raw["transactions"]) for raw in raws if raw is not None))
             for number, raw in zip(numbers, raws, strict=True):
                 if raw is None:
                     raise self._pruned(number, "block")
@@ -209,6 +213,11 @@ class Node:
             f"block {number} of the node at {self._rpc.url} contradicts itself: expected {expected}, found {found}",
             _OTHER_NODE,
         )
+
+
+def _next_size(size: int, transactions: int) -> int:
+    """How many blocks to ask for next: fewer where they are full, so that an answer fits the memory."""
+    return max(1, size // 4) if transactions > _MANY_TRANSACTIONS else min(BLOCKS_AT_ONCE, 2 * size)
 
 
 def decode(

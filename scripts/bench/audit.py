@@ -127,7 +127,7 @@ def _shared_kb(pid: int) -> int:
 # --- in a process of its own -----------------------------------------------------------------------------------------
 
 
-class _Answers:
+class Answers:
     """The node as it answered when the town was made."""
 
     url = "http://recorded"
@@ -136,16 +136,18 @@ class _Answers:
         self._answers = answers
 
     def call(self, method: str, *params: object) -> Any:
+        """What it answered. Raises KeyError for what it was not asked."""
         return self._answers[asked(method, params)]
 
     def batch(self, calls: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
+        """The same for many calls."""
         return [self.call(method, *params) for method, params in calls]
 
 
 def _main(folder: Path, opens: bool) -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     town = AuditTown(folder)
-    node = _Answers(town.answers)
+    node = Answers(town.answers)
     begun = time.perf_counter()
     bundle = Bundle(town.bundle, opens)
     found = audit(bundle, Node(node, bundle.deployment), town.state, CORES)
