@@ -66,6 +66,9 @@ def number_of(text: str) -> Fraction:
 @lru_cache(maxsize=65536)
 def ratio_of(text: str) -> Ratio:
     """The same number as numerator and denominator. Raises FormulaError."""
+    whole, _, part = text.partition(".")
+    if text.isascii() and whole.isdigit() and part.isdigit():
+        return int(whole + part), 10 ** len(part)
     return number_of(text).as_integer_ratio()
 
 

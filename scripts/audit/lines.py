@@ -290,8 +290,9 @@ def _is_used(batch: Batch, setting: Setting) -> bool:
 @lru_cache(maxsize=65536)
 def _base_units(text: str) -> int | Fraction:
     """A quantity in base units."""
-    found = number_of(text) * _BASE
-    return found.numerator if found.denominator == 1 else found
+    above, below = ratio_of(text)
+    whole, rest = divmod(above * _BASE, below)
+    return Fraction(above * _BASE, below) if rest else whole
 
 
 def _differs(  # noqa: PLR0917  one reading as told and as it is
