@@ -28,7 +28,7 @@ class UnknownBench(LookupError):
 def bench(
     ids: Annotated[list[str] | None, typer.Argument(help="Ids, or groups of them; all where none is named.")] = None,
     out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("var/bench.json"),
-    bills: Annotated[int | None, typer.Option(help="Bills of the town that is audited, in hundreds.")] = None,
+    bills: Annotated[int | None, typer.Option(help="Bills of the town that is audited, a multiple of 100.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measures gas, speed and memory. Exit code 1 where a bar is missed."""
