@@ -14,7 +14,6 @@ from ledger.queries.views import BillView
 from scripts.cli.bill_gis import gis
 from scripts.cli.bill_print import print_bill
 from scripts.cli.bill_runs import add_to as add_runs
-from scripts.cli.bill_runs import add_to as add_runs
 from scripts.cli.books import Books, open_town
 from scripts.cli.console import out, show, show_json
 from scripts.cli.options import HomeOption, JsonOption, day_of
@@ -24,7 +23,6 @@ from scripts.home import DEFAULT_HOME
 group = typer.Typer(help="Billing runs, corrections and bills.", no_args_is_help=True)
 group.command("print")(print_bill)
 group.command("gis")(gis)
-add_runs(group)
 add_runs(group)
 MonthArgument = Annotated[str, typer.Argument(help="The month, YYYY-MM.")]
 
