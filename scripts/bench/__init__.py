@@ -18,7 +18,6 @@ BENCHES: Mapping[str, str] = {
     "index": "scripts.bench.index:measure",
     "network": "scripts.bench.network:measure",
     "audit": "scripts.bench.audit:measure",
-    "audit": "scripts.bench.audit:measure",
     "resume": "scripts.bench.resume:measure",
 }
 """What the ids begin with, to ``module:function``, in the order they run."""
