@@ -72,10 +72,8 @@ class Nodes:
         self._chance = chance
         self._step = step
         self.views = [chain.view(), chain.view()]
-
-    @property
-    def lowest_head(self) -> int:
-        return min(view.head for view in self.views)
+        self.shown: set[int] = set()
+        """Heads of the views that answered, since somebody last emptied it."""
 
     def post(self, url: str, content: str, headers: object = None) -> httpx.Response:  # noqa: ARG002
         """What ``httpx.Client.post`` gives: the client under test has this for its HTTP, and all else of its own."""
@@ -124,6 +122,7 @@ class Nodes:
     def _body(self, asked: Any, fault: int | None) -> str:
         """The answer of one of the nodes, with what it itself does wrong."""
         view = self._chance.choice(self.views)
+        self.shown.add(view.head)
         if isinstance(asked, list):
             answers = [self._answer(view, one) for one in asked]
             self._chance.shuffle(answers)  # as JSON-RPC allows

@@ -278,6 +278,7 @@ class Play:
 
     def _look(self) -> None:
         """One round of the indexer, as ledger.main has it; what ends the process starts it anew."""
+        self.nodes.shown.clear()
         try:
             step = self.follower.step()
             self.played.rollbacks += step.rolled_back_to is not None
@@ -289,7 +290,7 @@ class Play:
         except (NodeError, ChainMoved):
             pass
         except ChainOlderThanLedger as halt:
-            self._halted(halt, self.nodes.lowest_head < halt.finalized)  # a node is indeed behind what is final
+            self._halted(halt, halt.head in self.nodes.shown and halt.head < halt.finalized)
         except FinalityCrossed as halt:
             self._halted(halt, self._is_of_a_left_branch(halt))
         except (Shutdown, OperationalError):
