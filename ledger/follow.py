@@ -25,6 +25,7 @@ from ledger.store import (
     Link,
     Position,
     delete_above,
+    history_transaction,
     insert_rows,
     read_links,
     read_position,
@@ -152,7 +153,7 @@ class Follower:
         self._require_below(tip, finalized)
         is_first_of_many = position.number == self._first_block - 1 and tip.number < finalized.number
         carried, self._known = self._known, None
-        with self._engine.begin() as connection:
+        with history_transaction(self._engine) as connection:
             if is_first_of_many:
                 take_down(connection)
                 self._has_indexes = False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -37,6 +38,10 @@ _ROWS_IN_A_STATEMENT = 16
 _COPIED_FROM = 20
 """Rows of a table from which on a COPY, with its turns on the wire, is worth it."""
 _COPY_TYPES: Mapping[type, str] = {BigInteger: "int8", LargeBinary: "bytea", Text: "text"}
+_CAREFUL = ("synchronous=FULL", "cache_size=-64000")
+_HASTY = ("synchronous=NORMAL", "cache_size=-16000")
+"""For history, whose rows go to the ends of tables that nobody asks yet."""
+_IS_HASTY = "is_hasty"
 SqlRow = Any
 """A row of a query. SQLAlchemy's own type counts columns, which a query over a whole table does not tell mypy."""
 
@@ -105,24 +110,43 @@ def connect(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
         event.listen(engine, "begin", _begin_at_once)
+        event.listen(engine, "checkin", _be_careful_again)
     return engine
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "busy_timeout=10000",
-        "cache_size=-64000",
-        "secure_delete=ON",
-    ):
+    _set(connection, ("journal_mode=WAL", *_CAREFUL, "busy_timeout=10000", "secure_delete=ON"))
+
+
+def _set(connection: Any, pragmas: Iterable[str]) -> None:
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_at_once(connection: Connection) -> None:
     # The driver would begin only at the first write; a read before it would then stand outside the transaction.
     connection.exec_driver_sql("BEGIN")
+
+
+@contextmanager
+def history_transaction(engine: Engine) -> Iterator[Connection]:
+    """A transaction whose commit does not wait for the disk. With the power it may be lost, rows and cursor together,
+    and the chain has all of it; whatever is committed after it in the usual way is never there without it."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            _set(connection.connection.driver_connection, _HASTY)  # before the transaction, where it may be set
+            connection.info[_IS_HASTY] = True
+        with connection.begin():
+            if engine.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
+            yield connection
+
+
+def _be_careful_again(driver: Any, record: Any) -> None:
+    """What a connection was told for history does not stay with it."""
+    if driver is not None and record.info.pop(_IS_HASTY, False):
+        _set(driver, _CAREFUL)
 
 
 def is_overtaken(error: OperationalError) -> bool:

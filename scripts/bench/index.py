@@ -21,7 +21,7 @@ from scripts.chain import ChainSettings, Pacer, anvil, chain_answers
 from scripts.cli.console import err
 from scripts.processes import Supervisor, free_port
 
-PARTS = 8
+PARTS = 12
 TIMES_LONGER = 4
 _TO_FINALITY = 13
 _SETUP_PACE_S = 0.1

@@ -11,13 +11,13 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from eth_typing import BlockNumber, ChecksumAddress
-from web3 import Web3
+from eth_typing import BlockNumber
 
 from contracts.client import abi
 from contracts.client.deployments import Deployment
@@ -85,31 +85,29 @@ def index(url: str, home: Path, database: str) -> Reading:
 
 
 def read_with_web3(url: str, home: Path) -> Reading:
-    """The same events by web3.py: fetched and decoded, and kept nowhere."""
+    """The same events by web3.py: logs fetched by ``get_logs``, put together by transaction as receipts have them, and
+    read by ``process_receipt`` of each event that stands in them; kept nowhere."""
+    from web3 import Web3  # not at the top: its memory is no part of the other way of reading
+    from web3.logs import DISCARD
+
     deployment = Deployment.load(home / "deployment.json")
     node = Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": RPC_S}))
-    decoders = dict(_decoders(node, deployment))
-    addresses = sorted({address for address, _ in decoders})
-    events, started = 0, time.perf_counter()
-    head = node.eth.block_number
-    for first in range(deployment.first_block, head + 1, _WEB3_BLOCKS):
-        last = min(first + _WEB3_BLOCKS - 1, head)
-        for log in node.eth.get_logs(
-            {"fromBlock": BlockNumber(first), "toBlock": BlockNumber(last), "address": addresses}
-        ):
-            decoder = decoders.get((log["address"], log["topics"][0].to_0x_hex()))
-            if decoder is not None:
-                decoder(log)
-                events += 1
-    return Reading(events, time.perf_counter() - started, _peak_mb())
-
-
-def _decoders(node: Web3, deployment: Deployment) -> Iterator[tuple[tuple[ChecksumAddress, str], Callable[[Any], Any]]]:
-    """web3.py's for each event that the ledger reads, by contract and topic."""
+    readers = {}
     for topic, (event, name, _) in event_layouts().items():
         address = Web3.to_checksum_address(address_text(deployment.addresses[name]))
         contract = node.eth.contract(address=address, abi=abi.artifact(name)["abi"])
-        yield (address, topic), getattr(contract.events, event.__name__)().process_log
+        readers[address, topic] = getattr(contract.events, event.__name__)().process_receipt
+    addresses = sorted({address for address, _ in readers})
+    events, started = 0, time.perf_counter()
+    head = node.eth.block_number
+    for first in range(deployment.first_block, head + 1, _WEB3_BLOCKS):
+        last = BlockNumber(min(first + _WEB3_BLOCKS - 1, head))
+        logs = node.eth.get_logs({"fromBlock": BlockNumber(first), "toBlock": last, "address": addresses})
+        for _, of_transaction in groupby(logs, itemgetter("transactionHash")):
+            receipt: Any = {"logs": list(of_transaction)}
+            for place in {(log["address"], log["topics"][0].to_0x_hex()) for log in receipt["logs"]} & readers.keys():
+                events += len(readers[place](receipt, DISCARD))
+    return Reading(events, time.perf_counter() - started, _peak_mb())
 
 
 def _peak_mb() -> float:

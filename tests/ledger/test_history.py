@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Connection, Engine, inspect
 
 from contracts.client.reader import Block, Reader
 from contracts.client.rpc import NodeUnreachable
@@ -19,7 +19,7 @@ from ledger.errors import ChainMoved
 from ledger.follow import Follower
 from ledger.history import Chain, History
 from ledger.models import FACTS
-from ledger.store import open_database
+from ledger.store import history_transaction, open_database
 from tests.ledger.simulation.chain import SimChain
 from tests.ledger.simulation.node import Nodes, Weather
 from tests.ledger.simulation.play import SimRpc
@@ -237,3 +237,16 @@ def sizes(chain: Dense, last: int) -> list[int]:
         found.append(len(stretch.blocks))
         number = stretch.tip.number
     return found
+
+
+def test_what_a_connection_is_told_for_history_does_not_stay_with_it(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'ledger.db'}")
+
+    def told(connection: Connection) -> list[int]:
+        return [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("synchronous", "cache_size")]
+
+    with history_transaction(engine) as connection:
+        assert told(connection) == [1, -16000]
+    with engine.begin() as connection:
+        assert told(connection) == [2, -64000]
+    engine.dispose()
