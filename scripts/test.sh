@@ -19,8 +19,8 @@ ape_ended() { wait "$ape"; local code=$?; cat "$ape_log"; return "$code"; }
 step 'Foundry: unit, fuzz and invariant tests of the contracts' node_modules/.bin/forge test
 step 'Node: the golden vectors in JavaScript' node --test tests/vectors/
 step 'ape: compile, deploy and test the contracts from Python (begun beside Foundry)' ape_ended
-# -rs prints every skipped test with its reason.
-step 'pytest' .venv/bin/python -m pytest -m 'not slow and not network' -n 2 --dist loadfile --max-worker-restart=0 -rs "$@"
+# -rs prints every skipped test with its reason, --durations what the ten minutes went to.
+step 'pytest' .venv/bin/python -m pytest -m 'not slow and not network' -n 2 --dist loadfile --max-worker-restart=0 -rs --durations=12 "$@"
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf '\nFAILED: %s\n' "${failed[*]}" >&2
