@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,15 +45,18 @@ def anvil(*flags: str, block_time_s: float | None = None, port: int | None = Non
     argv = [str(anvil_binary()), "--port", str(port), "--silent", "--chain-id", str(CHAIN_ID), *pace]
     argv += ["--slots-in-an-epoch", "6", "--gas-price", "0", "--block-base-fee-per-gas", "0"]
     argv += ["--disable-min-priority-fee", "--timestamp", "1767225600", *flags]
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        rpc = Rpc(f"http://127.0.0.1:{port}")
-        _wait_until_it_answers(rpc)
-        yield Node(rpc.url, rpc, process)
-        rpc.close()
-    finally:
-        process.kill()
-        process.wait()
+    # Killed, it would leave the states of every block in the home of whoever runs the tests: gigabytes a run.
+    with tempfile.TemporaryDirectory(prefix="kopeck-anvil-", ignore_cleanup_errors=True) as states:
+        argv += ["--cache-path", states]
+        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            rpc = Rpc(f"http://127.0.0.1:{port}")
+            _wait_until_it_answers(rpc)
+            yield Node(rpc.url, rpc, process)
+            rpc.close()
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _wait_until_it_answers(rpc: Rpc) -> None:

@@ -37,6 +37,7 @@ from scripts.erasing import erase_account
 from scripts.town.stage import Stage
 from tests.town.played import play
 
+pytestmark = pytest.mark.slow  # the whole drill: plays a town, and kills the erasure five times
 ACT = "order 152-1 of the data subject"
 KEPT = 48
 """Bytes of a needle that are searched for: more than chance would bring together, less than a page may cut in two."""
