@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -206,7 +206,7 @@ def test_a_stretch_holds_as_many_blocks_as_its_events_allow(monkeypatch: pytest.
 
 
 class Dense:
-    """A chain whose every block has as many events; they are not looked at."""
+    """As much of a chain as history is read from: every block has as many events, which are not looked at."""
 
     def __init__(self, events_in_a_block: int) -> None:
         self._events = events_in_a_block
@@ -219,14 +219,6 @@ class Dense:
 
     def events(self, first: int, last: int, tip: Hash | None = None) -> list[None]:  # noqa: ARG002
         return [None] * self._events * (last - first + 1)
-
-    def head(self) -> Block:
-        return self.block(1 << 30)
-
-    finalized = head
-
-    def events_of_each(self, block_hashes: Sequence[Hash]) -> list[list[Event]]:
-        raise NotImplementedError
 
 
 def sizes(chain: Dense, last: int) -> list[int]:
