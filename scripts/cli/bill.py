@@ -17,7 +17,7 @@ from scripts.cli.bill_runs import add_to as add_runs
 from scripts.cli.books import Books, open_town
 from scripts.cli.console import out, show, show_json
 from scripts.cli.options import HomeOption, JsonOption, day_of
-from scripts.cli.seen import show_seen
+from scripts.cli.seen import lines_of, show_seen
 from scripts.home import DEFAULT_HOME
 
 group = typer.Typer(help="Billing runs, corrections and bills.", no_args_is_help=True)
@@ -91,20 +91,7 @@ def show_bill(
     view = town.ledger.bill(key)
     if view is None:
         raise NoSuchBill(key)
-    lines = [
-        {
-            "line": line.line,
-            "supplier": int(line.supplier),
-            "charged_kopecks": line.charged_kopecks,
-            "paid_kopecks": line.paid_kopecks,
-            "granted_kopecks": line.granted_kopecks,
-            "netted_kopecks": line.netted_kopecks,
-            "written_off_kopecks": line.written_off_kopecks,
-            "refunded_kopecks": line.refunded_kopecks,
-            "open_kopecks": line.open_kopecks,
-        }
-        for line in view.lines
-    ]
+    lines = lines_of(view)
     receipts = _receipts(town, key)
     if as_json:
         document = json.loads(view.document) if view.document else None

@@ -7,6 +7,7 @@ from datetime import date
 from billing.as_seen import Seen, SeenBill
 from billing.read import BillingRead
 from contracts.wire.ids import BillKey
+from ledger.queries.views import BillView
 from scripts.cli.books import Books
 from scripts.cli.console import out, show, show_json
 
@@ -22,7 +23,7 @@ def show_seen(town: Books, key: BillKey, day: date, as_json: bool) -> None:
     for name, bill in (("in force", seen.bill), *(("note", note) for note in seen.notes)):
         if bill is not None:
             state = bill.view.state.name.lower()
-            show(_lines(bill), False, f"{name} on {day}: {bill.key}, revision {bill.revision}, {state}")
+            show(lines_of(bill.view), False, f"{name} on {day}: {bill.key}, revision {bill.revision}, {state}")
             show(_receipts(bill), False, "what had moved")
     if seen.later:
         out.print("posted later: " + ", ".join(str(later) for later in seen.later), highlight=False)
@@ -50,13 +51,14 @@ def _bill(bill: SeenBill) -> dict[str, object]:
         "state": bill.view.state.name.lower(),
         "charged_kopecks": bill.view.charged_kopecks,
         "open_kopecks": bill.view.open_kopecks,
-        "lines": _lines(bill),
+        "lines": lines_of(bill.view),
         "receipts": _receipts(bill),
         "document": bill.document,
     }
 
 
-def _lines(bill: SeenBill) -> list[dict[str, object]]:
+def lines_of(view: BillView) -> list[dict[str, object]]:
+    """A bill's lines as rows: what was charged, what moved, what is open."""
     return [
         {
             "line": line.line,
@@ -69,7 +71,7 @@ def _lines(bill: SeenBill) -> list[dict[str, object]]:
             "refunded_kopecks": line.refunded_kopecks,
             "open_kopecks": line.open_kopecks,
         }
-        for line in bill.view.lines
+        for line in view.lines
     ]
 
 
