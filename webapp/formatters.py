@@ -13,6 +13,7 @@ from babel.numbers import format_decimal
 SCALES = {"Wh": (3, "kWh"), "litre": (3, "m3"), "ucal": (6, "Gcal"), "dm2": (2, "m2")}
 """Base unit → decimal places to the unit people use, and that unit."""
 NO_BREAK_SPACE = "\u00a0"
+MINUS = "\u2212"
 
 
 class Formatter:
@@ -31,8 +32,8 @@ class Formatter:
         return self.roubles(kopecks) + NO_BREAK_SPACE + "₽"
 
     def roubles(self, kopecks: int) -> str:
-        """The same without the sign of the currency."""
-        return str(format_decimal(Decimal(kopecks).scaleb(-2), "#,##0.00", locale=self._locale))
+        """The same without the sign of the currency; what is taken off has a minus, not a hyphen."""
+        return str(format_decimal(Decimal(kopecks).scaleb(-2), "#,##0.00", locale=self._locale)).replace("-", MINUS)
 
     def plain_roubles(self, kopecks: int) -> str:
         """Roubles as a form field holds them: no grouping, the language's decimal mark."""

@@ -21,7 +21,7 @@ RU, EN = Formatter("ru", "Asia/Krasnoyarsk"), Formatter("en", "Asia/Krasnoyarsk"
 
 def test_money_keeps_every_kopeck_at_any_size() -> None:
     assert RU.money(1) == "0,01\u00a0₽"
-    assert RU.money(-123_456) == "-1\u00a0234,56\u00a0₽"
+    assert RU.money(-123_456) == "\u22121\u00a0234,56\u00a0₽"
     assert EN.money(9_007_199_254_740_993) == "90,071,992,547,409.93\u00a0₽"
     assert RU.plain_roubles(100_296) == "1002,96"
 
