@@ -34,14 +34,6 @@ class Leaf:
         """Kopecks of each line."""
         return tuple(line.charged_kopecks for line in self.view.lines)
 
-    @property
-    def has_moved(self) -> bool:
-        """Whether any kopeck moved on it, or was written off."""
-        return self.view.state is not BillState.OPEN or any(
-            line.paid_kopecks or line.granted_kopecks or line.netted_kopecks or line.written_off_kopecks
-            for line in self.view.lines
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -53,7 +45,7 @@ class Standing:
     @property
     def has_moved(self) -> bool:
         """Whether the bill can't be replaced any more."""
-        return self.original.has_moved or bool(self.notes)
+        return self.original.view.has_moved or bool(self.notes)
 
     @property
     def credits(self) -> tuple[Credit, ...]:
@@ -100,8 +92,8 @@ def differences(standing: Standing, lines: Sequence[ChargedLine]) -> Difference:
     due = {(line.service.name.lower(), int(line.supplier)): line.amount_kopecks for line in lines}
     if _nonzero(due) == _nonzero(_net([standing.original, *standing.notes])):
         return Difference((), ())
-    kept = [note for note in standing.notes if note.has_moved]
-    superseded = tuple(sorted(note.key for note in standing.notes if not note.has_moved))
+    kept = [note for note in standing.notes if note.view.has_moved]
+    superseded = tuple(sorted(note.key for note in standing.notes if not note.view.has_moved))
     debits = [leaf for leaf in (standing.original, *kept) if leaf.stored.kind is not BillKind.CREDIT_NOTE]
     left = {leaf.key: list(leaf.amounts) for leaf in debits}
     for note in kept:

@@ -48,14 +48,6 @@ class Leaf:
     purpose: str | None
     presented: date
 
-    @property
-    def has_moved(self) -> bool:
-        """Whether anything moved on a line."""
-        return any(
-            line.paid_kopecks or line.granted_kopecks or line.netted_kopecks or line.refunded_kopecks
-            for line in self.view.lines
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class AccountBook:
@@ -150,7 +142,7 @@ class DebtBooks:
         for line in leaf.view.lines:
             if line.charged_kopecks:
                 yield _entry(leaf, line.line, move, leaf.presented, line.charged_kopecks)
-        if not leaf.has_moved:
+        if not leaf.view.has_moved:
             return
         for receipt in self._ledger.receipts(leaf.key):
             if receipt.kind in _MOVES:

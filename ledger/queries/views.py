@@ -149,6 +149,17 @@ class LineView:
     refunded_kopecks: int
     open_kopecks: int
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether any kopeck came, was written off or went back."""
+        return bool(
+            self.paid_kopecks
+            or self.granted_kopecks
+            or self.netted_kopecks
+            or self.written_off_kopecks
+            or self.refunded_kopecks
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BillView:
@@ -182,6 +193,11 @@ class BillView:
     def open_kopecks(self) -> int:
         """What is still to be paid."""
         return sum(line.open_kopecks for line in self.lines)
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether it is no longer as it was posted: not open any more, or something moved on a line."""
+        return self.state is not BillState.OPEN or any(line.has_moved for line in self.lines)
 
 
 class ReceiptKind(Enum):
