@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +28,7 @@ log = structlog.get_logger()
 _QUICK_S = 3.0
 _MOST_QUICK_DEATHS = 5
 _BACKOFF_S = (0.0, 0.2, 0.5, 1.0, 2.0)
+_LISTENING = (10_000, 32_000)
 
 
 class ProcessDied(RuntimeError):
@@ -62,6 +65,21 @@ class Spec:
     env: Mapping[str, str] = field(default_factory=dict)
     stop_signal: int = signal.SIGTERM
     keep_running: bool = True
+
+
+def spawn(spec: Spec, logfile: Path, runfile: Path) -> subprocess.Popen[bytes]:
+    """Starts a process in a session of its own; ``runfile`` then names its id and its command. See `is_ours`."""
+    with logfile.open("ab") as output:
+        process = subprocess.Popen(
+            spec.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **spec.env},
+            start_new_session=True,
+        )
+    runfile.write_text(json.dumps({"pid": process.pid, "argv": list(spec.argv)}))
+    return process
 
 
 @dataclass(slots=True)
@@ -158,17 +176,7 @@ class Supervisor:
             time.sleep(poll_s)
 
     def _spawn(self, spec: Spec) -> subprocess.Popen[bytes]:
-        with self.logfile(spec.name).open("ab") as output:
-            process = subprocess.Popen(
-                spec.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **spec.env},
-                start_new_session=True,
-            )
-        self._run_file(spec.name).write_text(json.dumps({"pid": process.pid, "argv": list(spec.argv)}))
-        return process
+        return spawn(spec, self.logfile(spec.name), self._run_file(spec.name))
 
     def _run_file(self, name: str) -> Path:
         return self._run / f"{name}.json"
@@ -210,9 +218,25 @@ def stop_leftovers(home: Path) -> list[str]:
 
 def free_port() -> int:
     """A port on 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """So many ports on 127.0.0.1, no two alike, that nobody listens on now.
+
+    They lie below those that a system gives to outgoing connections (32768 and up, or 49152), so that a port drawn now
+    is not somebody's own end of a connection by the time its listener starts.
+    """
+    draw = random.SystemRandom()
+    with ExitStack() as held:
+        found: list[int] = []
+        while len(found) < count:
+            probe = held.enter_context(socket.socket())
+            port = draw.randrange(*_LISTENING)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                found.append(port)
+        return found
 
 
 def port_is_free(port: int) -> bool:

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from contracts.client.private import private_folder
-from scripts.processes import NotReady, Spec, is_ours, last_lines
+from scripts.processes import NotReady, Spec, is_ours, last_lines, spawn
 
 _POLL_S = 0.05
 _END_S = 15.0
@@ -42,7 +42,7 @@ class Daemons:
 
     def pid(self, name: str) -> int | None:
         """The process's id where it lives."""
-        path = self._run / f"{name}.json"
+        path = self._runfile(name)
         if not path.exists():
             return None
         own = self._own.get(name)
@@ -55,18 +55,7 @@ class Daemons:
         """Starts a process that is not running; one that runs is left alone."""
         if self.pid(spec.name) is not None:
             return
-        with self.logfile(spec.name).open("ab") as output:
-            process = subprocess.Popen(
-                spec.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **spec.env},
-                start_new_session=True,
-            )
-        self._own[spec.name] = process
-        entry = {"pid": process.pid, "argv": list(spec.argv)}
-        (self._run / f"{spec.name}.json").write_text(json.dumps(entry))
+        self._own[spec.name] = spawn(spec, self.logfile(spec.name), self._runfile(spec.name))
 
     def check(self, name: str) -> None:
         """Raises DaemonDied where a process that was started is gone."""
@@ -93,5 +82,8 @@ class Daemons:
                     raise NotReady(f"{name} (process {pid}) does not end")
                 return self._end(name, signal.SIGKILL)
             time.sleep(_POLL_S)
-        (self._run / f"{name}.json").unlink(missing_ok=True)
+        self._runfile(name).unlink(missing_ok=True)
         return True
+
+    def _runfile(self, name: str) -> Path:
+        return self._run / f"{name}.json"

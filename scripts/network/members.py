@@ -12,7 +12,7 @@ from contracts.wire.typed_data import address_of
 from scripts.home import Home
 from scripts.network.genesis import CHAIN_ID
 from scripts.network.node import Node, enode
-from scripts.processes import free_port
+from scripts.processes import free_ports
 
 VALIDATORS = ("validator-1", "validator-2", "validator-3", "validator-4")
 OBSERVER = "observer"
@@ -54,8 +54,10 @@ class Members:
     @classmethod
     def drawn(cls, names: Sequence[str]) -> Members:
         """New members on free ports."""
-        nodes = tuple(Member(name, free_port(), free_port()) for name in names)
-        links = {link_name(a, b): free_port() for a in names for b in names if a != b}
+        ways = [link_name(a, b) for a in names for b in names if a != b]
+        ports = iter(free_ports(2 * len(names) + len(ways)))
+        nodes = tuple(Member(name, next(ports), next(ports)) for name in names)
+        links = {way: next(ports) for way in ways}
         return cls(nodes, links)
 
     @classmethod

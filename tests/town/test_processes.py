@@ -18,6 +18,7 @@ from scripts.processes import (
     Spec,
     Supervisor,
     free_port,
+    free_ports,
     is_ours,
     port_is_free,
     stop_leftovers,
@@ -92,6 +93,14 @@ def test_a_free_port_is_free_until_taken() -> None:
         taken.bind(("127.0.0.1", port))
         taken.listen()
         assert not port_is_free(port)
+
+
+def test_ports_drawn_together_differ_and_no_outgoing_connection_takes_one() -> None:
+    outgoing = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    lowest = int(outgoing.read_text().split()[0]) if outgoing.exists() else 49_152  # what RFC 6335 leaves to them
+    ports = free_ports(300)
+    assert len(set(ports)) == 300
+    assert max(ports) < lowest
 
 
 def test_a_process_id_used_again_is_not_ours() -> None:
