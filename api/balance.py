@@ -100,6 +100,7 @@ class Balance(Model):
     account: str
     at: date
     open_kopecks: Kopecks
+    disputed_kopecks: Kopecks = Field(description="of what is open: not asked for until a dispute is decided")
     owed_back_kopecks: Kopecks
     penalties_kopecks: Kopecks = Field(description="accrued, charged or not")
     penalties_charged_kopecks: Kopecks = Field(description="charged on notes and still open")
@@ -168,6 +169,7 @@ def _balance(found: AccountBalance, names: Names) -> Balance:
         account=found.account,
         at=found.at,
         open_kopecks=found.open_kopecks,
+        disputed_kopecks=found.disputed_kopecks,
         owed_back_kopecks=found.owed_back_kopecks,
         penalties_kopecks=found.penalties_kopecks,
         penalties_charged_kopecks=found.penalties_charged_kopecks,
@@ -179,7 +181,7 @@ def _balance(found: AccountBalance, names: Names) -> Balance:
             for supplier, left in found.advance.items()
         ],
         penalties=[_penalty(late, names) for late in found.overdue if late.table.amount_kopecks],
-        bills=cases.dues(found.debts),
+        bills=cases.dues(found.debts, found.debts_in_dispute),
         disputes=cases.disputes(found.cases, names),
         instalments=cases.instalments(found.cases, found.standings),
     )

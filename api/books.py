@@ -71,6 +71,10 @@ class Register(Protocol):
         """Whose bill it is."""
         ...
 
+    def disputed_of(self, account: str, ledger: Ledger) -> Mapping[BillKey, int]:
+        """What of an account's open bills waits for the decision of a dispute, in kopecks."""
+        ...
+
     def document_of(self, bill: BillKey) -> bytes | None:
         """The bill's document, the very bytes that its commitment holds."""
         ...
@@ -114,9 +118,15 @@ class LedgerBooks:
             return None
         views = self._ledger.bills(self._register.bills_of(account))
         shown = sorted((v for v in views if _is_shown(v)), key=lambda v: (v.period, v.key), reverse=True)
-        bills = [BillSummary(**_summary(view, account)) for view in shown]
+        disputed = self._register.disputed_of(account, self._ledger)
+        bills = [BillSummary(**_summary(view, account, disputed)) for view in shown]
         return Account(
-            account=account, address=None, zone=zone, open_kopecks=sum(b.open_kopecks for b in bills), bills=bills
+            account=account,
+            address=None,
+            zone=zone,
+            open_kopecks=sum(bill.open_kopecks for bill in bills),
+            disputed_kopecks=sum(bill.disputed_kopecks for bill in bills),
+            bills=bills,
         )
 
     def account_of(self, bill: BillKey) -> str | None:
@@ -136,7 +146,7 @@ class LedgerBooks:
         benefits = [self._benefit(grant, view) for grant in self._ledger.grants(bill)]
         receipts = [_receipt(receipt, names) for receipt in self._ledger.receipts(bill)]
         return Bill(
-            **_summary(view, account),
+            **_summary(view, account, self._register.disputed_of(account, self._ledger)),
             commit=_hex(view.blob[:32]),
             zone=self._register.zone_of(account) or MOSCOW,
             paid_kopecks=sum(line.paid_kopecks for line in view.lines),
@@ -312,7 +322,7 @@ def _is_shown(view: BillView) -> bool:
     return view.run_state is RunState.ACTIVE
 
 
-def _summary(view: BillView, account: str) -> dict[str, Any]:
+def _summary(view: BillView, account: str, disputed: Mapping[BillKey, int]) -> dict[str, Any]:
     return {
         "key": str(view.key),
         "account": account,
@@ -321,6 +331,7 @@ def _summary(view: BillView, account: str) -> dict[str, Any]:
         "period": str(view.period),
         "charged_kopecks": view.charged_kopecks,
         "open_kopecks": view.open_kopecks,
+        "disputed_kopecks": disputed.get(view.key, 0),
     }
 
 

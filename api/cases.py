@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Literal
 
@@ -21,6 +21,7 @@ class BillDue(Model):
     period: Month
     due: date
     open_kopecks: Kopecks
+    disputed_kopecks: Kopecks = Field(description="of what is open: not asked for until a dispute is decided")
     is_penalty: bool = Field(description="it charges a penalty")
 
 
@@ -66,8 +67,8 @@ class BillStanding(Model):
     disputable: list[int] = Field(description="lines that the caller may dispute here")
 
 
-def dues(debts: Iterable[LineDebt]) -> list[BillDue]:
-    """Bills and notes in force, the oldest first."""
+def dues(debts: Iterable[LineDebt], in_dispute: Collection[LineDebt]) -> list[BillDue]:
+    """Bills and notes in force, the oldest first; of ``debts`` those ``in_dispute`` are not asked for."""
     by_leaf: dict[BillKey, list[LineDebt]] = {}
     for debt in debts:
         by_leaf.setdefault(debt.leaf, []).append(debt)
@@ -77,6 +78,7 @@ def dues(debts: Iterable[LineDebt]) -> list[BillDue]:
             period=str(lines[0].period),
             due=lines[0].due,
             open_kopecks=sum(line.open_kopecks for line in lines),
+            disputed_kopecks=sum(line.open_kopecks for line in in_dispute if line.leaf == leaf),
             is_penalty=lines[0].is_penalty,
         )
         for leaf, lines in sorted(by_leaf.items(), key=lambda found: (found[1][0].period, found[0]))

@@ -198,6 +198,7 @@ class BillSummary(Model):
     period: Month
     charged_kopecks: Kopecks
     open_kopecks: Kopecks
+    disputed_kopecks: Kopecks = Field(description="open, and not asked for until a dispute is decided")
 
 
 class Bill(BillSummary):
@@ -247,6 +248,7 @@ class Account(Model):
     address: str | None
     zone: str
     open_kopecks: Kopecks
+    disputed_kopecks: Kopecks = Field(description="of what is open: not asked for until a dispute is decided")
     bills: list[BillSummary]
 
 

@@ -5,7 +5,7 @@ Sums are the ledger's to tell; here is what billing alone knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from billing.debt.cases import Case, Cases
 from billing.debt.disputes import Dispute
 from billing.debt.instalments import Agreement
 from billing.debt.instalments import Standing as AgreementStanding
-from billing.debt.payment import claims_of, divide_payment
+from billing.debt.payment import claims_of, disputed_kopecks, disputed_lines, divide_payment
 from billing.debt.penalty import Row as PenaltyRow
 from billing.debt.penalty_rules import Rules, shipped_rules, town_rules
 from billing.debt.requests import AccountPayment
@@ -168,6 +168,14 @@ class BillingRead:
         UnknownAccount."""
         book = self._books(ledger).of_account(account)
         return book.debts, self._cases.of_accounts([account]).get(account, [])
+
+    def disputed_of(self, account: str, ledger: Ledger) -> Mapping[BillKey, int]:
+        """What of an account's open bills and notes waits for the decision of a dispute, in kopecks; bills without any
+        are left out. Raises UnknownAccount."""
+        disputed = disputed_lines(self._cases.of_accounts([account]).get(account, []))
+        leaves = self._books(ledger).of_account(account).leaves if disputed else ()
+        held = ((leaf.key, disputed_kopecks(leaf, disputed)) for leaf in leaves)
+        return {key: kopecks for key, kopecks in held if kopecks}
 
     def division_of(self, account: str, amount_kopecks: int | None, ledger: Ledger) -> Allocation:
         """Where a sum for an account would go now, by default all that can be paid on it. Raises UnknownAccount,

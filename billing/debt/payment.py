@@ -39,7 +39,7 @@ def claims_of(
             Rank.PENALTY if leaf.purpose == PENALTY else Rank.PRINCIPAL,
             _open_lines(leaf, suspended),
             leaf.key in dues and is_expired(dues[leaf.key], at, years),
-            holds_disputed(leaf, disputed),
+            disputed_kopecks(leaf, disputed) > 0,
         )
         for leaf in book.leaves
         if leaf.stored.kind is not BillKind.CREDIT_NOTE and leaf.view.open_kopecks
@@ -52,11 +52,14 @@ def disputed_lines(cases: Sequence[Case]) -> Disputed:
     return frozenset((matter.period, matter.service, matter.supplier) for matter in matters)
 
 
-def holds_disputed(leaf: Leaf, disputed: Disputed) -> bool:
-    """Whether something in dispute is open on a bill or note."""
-    return leaf.purpose != PENALTY and any(
-        line.open_kopecks and (leaf.stored.period, leaf.services[line.line], line.supplier) in disputed
+def disputed_kopecks(leaf: Leaf, disputed: Disputed) -> int:
+    """What is open on a bill or note and in dispute; never of a note that charges penalties."""
+    if leaf.purpose == PENALTY or leaf.stored.kind is BillKind.CREDIT_NOTE:
+        return 0
+    return sum(
+        line.open_kopecks
         for line in leaf.view.lines
+        if (leaf.stored.period, leaf.services[line.line], line.supplier) in disputed
     )
 
 

@@ -10,6 +10,7 @@ from billing.debt.balance import Age, LineDebt, Turnover, ageing
 from billing.debt.books import AccountBook, DebtBooks, Overdue
 from billing.debt.cases import Case, Cases, debts_covered, pauses_of, payments_on
 from billing.debt.instalments import Agreement, Standing
+from billing.debt.payment import disputed_lines
 from contracts.wire.ids import SupplierId
 
 
@@ -32,6 +33,19 @@ class AccountBalance:
     def open_kopecks(self) -> int:
         """Principal that is still to be paid."""
         return sum(debt.open_kopecks for debt in self.debts if not debt.is_penalty)
+
+    @property
+    def debts_in_dispute(self) -> tuple[LineDebt, ...]:
+        """Principal that an open dispute is about."""
+        places = disputed_lines(self.cases)
+        return tuple(
+            debt for debt in self.debts if not debt.is_penalty and (debt.period, debt.service, debt.supplier) in places
+        )
+
+    @property
+    def disputed_kopecks(self) -> int:
+        """What of the open principal waits for the decision of a dispute."""
+        return sum(debt.open_kopecks for debt in self.debts_in_dispute)
 
     @property
     def owed_back_kopecks(self) -> int:

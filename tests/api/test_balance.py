@@ -59,6 +59,7 @@ def test_a_service_that_rests_for_a_month_stays_in_the_account_s_sums() -> None:
 def test_disputes_and_instalments_are_told_to_those_who_live_there(resident: TestClient, log_in: LogIn) -> None:
     found = resident.get("/v1/accounts/10000012/balance").json()
     (dispute,) = found["disputes"]
+    assert found["disputed_kopecks"] == found["open_kopecks"] == found["bills"][0]["disputed_kopecks"] == 50_432
     assert (dispute["service"], dispute["outcome"], dispute["ground"]) == ("cold_water", "open", GROUND)
     (agreement,) = found["instalments"]
     assert (agreement["standing"], agreement["schedule"]) == ("kept", [{"by": "2026-08-01", "amount_kopecks": 20_000}])

@@ -44,6 +44,16 @@ def test_the_standing_names_the_lines_that_may_be_disputed(resident: TestClient,
     assert log_in("regulator").get("/v1/bills/1-0/standing").json()["disputable"] == []
 
 
+def test_what_waits_for_a_decision_is_told_apart_from_what_is_asked_for(resident: TestClient, log_in: LogIn) -> None:
+    """272.13 of power, 604.32 of disputed water and 126.51 of waste are open."""
+    (account,) = resident.get("/v1/accounts").json()["accounts"]
+    assert (account["open_kopecks"], account["disputed_kopecks"]) == (100_296, 60_432)
+    assert {bill["key"]: bill["disputed_kopecks"] for bill in account["bills"]} == {"1-0": 60_432, "1-1": 0}
+    assert resident.get("/v1/bills/1-0").json()["disputed_kopecks"] == 60_432
+    (other,) = log_in("resident13").get("/v1/accounts").json()["accounts"]
+    assert (other["open_kopecks"], other["disputed_kopecks"]) == (100_296, 0)
+
+
 @pytest.mark.parametrize("line", [1, 2, 9])
 def test_a_line_in_dispute_or_of_no_bill_is_refused(town: Town, resident: TestClient, line: int) -> None:
     answer = resident.post(PATH, json=CLAIM | {"line": line}, headers=KEY)

@@ -22,6 +22,7 @@ from billing.debt.requests import (
 from billing.erase import erase
 from billing.explanation import explain_bill
 from billing.inbox import Item, State
+from billing.read import BillingRead
 from billing.requests import AgentPayment
 from billing.run import RunStage
 from billing.schema import debt_cases
@@ -104,7 +105,7 @@ def test_a_named_period_is_paid_before_an_older_one_and_what_is_too_much_is_left
     check_books(stage)
 
 
-def test_a_disputed_line_waits_while_a_payment_of_its_bill_settles_the_others(stage: Stage) -> None:
+def test_a_disputed_line_waits_while_a_payment_of_its_bill_settles_the_others(stage: Stage, tmp_path: Path) -> None:
     billed(stage, 2)
     before = stage.bill("1", JANUARY)
     (line,) = [d for d in book_of(stage, "1").debts if d.service is Service.SEWAGE]
@@ -113,6 +114,12 @@ def test_a_disputed_line_waits_while_a_payment_of_its_bill_settles_the_others(st
     assert [entry.charged_kopecks for entry in note.lines] == [line.open_kopecks]
     owed = before.open_kopecks - line.open_kopecks
     assert stage.view(before.key).open_kopecks == owed
+    door = BillingRead(stage.office.engine, stage.office.keyring, FileStore(tmp_path))
+    assert door.disputed_of("1", stage.office.ledger) == {note.key: line.open_kopecks}
+    assert door.disputed_of("2", stage.office.ledger) == {}
+    balance = door.balance_of("1", stage.office.ledger)
+    assert balance is not None
+    assert (balance.open_kopecks, balance.disputed_kopecks) == (before.open_kopecks, line.open_kopecks)
     item = done(stage, stage.ask("sum", AccountPayment("1", before.open_kopecks)))
     assert (item.result or {})["left_kopecks"] == line.open_kopecks
     assert received(stage) == owed
@@ -122,7 +129,7 @@ def test_a_disputed_line_waits_while_a_payment_of_its_bill_settles_the_others(st
     check_books(stage)
 
 
-def test_a_dispute_stops_its_line_s_clock_alone_and_rejected_lets_it_go_on(stage: Stage) -> None:
+def test_a_dispute_stops_its_line_s_clock_alone_and_rejected_lets_it_go_on(stage: Stage, tmp_path: Path) -> None:
     billed(stage, 1)
     (due,) = {debt.due for debt in book_of(stage, "1").debts}
     at = due + timedelta(days=100)
@@ -139,6 +146,8 @@ def test_a_dispute_stops_its_line_s_clock_alone_and_rejected_lets_it_go_on(stage
         (9, True), (31, False), (21, True), (39, True),
     ]  # fmt: skip
     assert 0 < sewage.table.amount_kopecks < without[Service.SEWAGE]
+    rejected = BillingRead(stage.office.engine, stage.office.keyring, FileStore(tmp_path))
+    assert rejected.disputed_of("1", stage.office.ledger) == {}
     (twice,) = stage.work(
         stage.ask("again", DisputeDecision(case.id, upheld=True, on=due + timedelta(days=41), act="x"))
     )
