@@ -20,7 +20,7 @@ _PRAGMAS = (
     "foreign_keys=ON",
     "secure_delete=ON",
     "cache_size=-32000",
-    # A city's bills are a gigabyte: carried over every four megabytes, their indexes' pages are written again and again.
+    # A city's bills are a gigabyte: carried over every four megabytes, indexes are written again and again.
     "wal_autocheckpoint=16000",
 )
 
