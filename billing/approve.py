@@ -1,4 +1,4 @@
-"""Four eyes on a run: one hand asks for it, another looks at it and lets it be posted, or refuses it."""
+"""Four eyes on a run or a correction: one hand asks, another looks at it and lets it be posted, or refuses it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert, select, update
 
 from billing.inbox import Inbox
 from billing.policy import NotAHand, Policy
-from billing.requests import ApprovalRequest, RunRequest
+from billing.requests import ApprovalRequest, CorrectionRequest, RunRequest
 from billing.run import Run, Runs, RunStage
 from billing.schema import approvals, runs
 
@@ -23,7 +23,8 @@ class ApprovalRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who asked for a run and who let it be posted; ``left_out`` is how many accounts both left out knowingly."""
+    """Who asked for a run and who let it be posted; ``left_out`` is how many accounts both left out knowingly.
+    ``asked_by`` is empty where the decision of a dispute asked."""
 
     run: int
     asked_by: str
@@ -71,8 +72,9 @@ class Approvals:
 
     def _asked_by(self, run: Run) -> str:
         asked = None if run.item is None else self._inbox.get(run.item)
-        hand = asked.request.hand if asked is not None and isinstance(asked.request, RunRequest) else None
-        return "" if hand is None else hand.name
+        if asked is None or not isinstance(asked.request, RunRequest | CorrectionRequest) or asked.request.hand is None:
+            return ""
+        return asked.request.hand.name
 
     def _approve(self, run: Run, item: int, asked_by: str, name: str) -> None:
         row = {"run": run.id, "item": item, "asked_by": asked_by, "approved_by": name, "left_out": len(run.problems)}
@@ -80,6 +82,11 @@ class Approvals:
             connection.execute(insert(approvals).values(**row))
             here = (runs.c.id == run.id) & (runs.c.state == RunStage.WAITING.value)
             connection.execute(update(runs).where(here).values(state=RunStage.PREPARED.value))
+
+
+def was_refused(run: Run) -> bool:
+    """Whether a run is given up because the second hand refused it."""
+    return run.stage is RunStage.FAILED and f" refused run {run.id}: " in (run.reason or "")
 
 
 def _refusal(request: ApprovalRequest, name: str) -> str:

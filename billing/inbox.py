@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 
 from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -204,6 +205,15 @@ class Inbox:
         """The item that a client put under a key of its own."""
         found = self._find(kind, client_key, None)
         return None if found is None else _item(found)
+
+    def free_key(self, kind: str, name: str) -> str:
+        """The first key after a name under which no request has failed: what failed may be asked for again."""
+        for number in count(1):
+            key = name if number == 1 else f"{name} ({number})"
+            found = self.by_key(kind, key)
+            if found is None or found.state is not State.FAILED:
+                return key
+        raise AssertionError("unreachable")
 
     def by_digest(self, digest: Hash) -> Item | None:
         """The order of an EIP-712 digest."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, insert, select, update
 
-from billing.requests import ApprovalRequest, Hand, RunRequest
+from billing.requests import ApprovalRequest, CorrectionRequest, Hand, RunRequest
 from billing.schema import policies
 from billing.store import dump, load
 from contracts.wire.canonical import canonical_json, content_hash
@@ -17,6 +17,9 @@ from contracts.wire.typed_data import SignatureError, recover, sign_digest
 
 _NAME = "office"
 
+Signed = RunRequest | CorrectionRequest | ApprovalRequest
+"""What a hand signs."""
+
 
 class NotAHand(ValueError):
     """An act of the office is not signed by a hand that may do it."""
@@ -24,18 +27,19 @@ class NotAHand(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``hands`` by name with their keys' addresses: where there are any, a run is asked for by one of them and waits
-    until another approves it. ``needs_passports``: a meter without a passport in the Registry is not billed by."""
+    """``hands`` by name with their keys' addresses: where there are any, a run or a correction is asked for by one of
+    them and waits until another approves it. ``needs_passports``: a meter without a passport in the Registry is not
+    billed by."""
 
     hands: Mapping[str, Address]
     needs_passports: bool = False
 
     @property
     def four_eyes(self) -> bool:
-        """Whether a run waits for a second hand."""
+        """Whether a run or a correction waits for a second hand."""
         return bool(self.hands)
 
-    def check(self, request: RunRequest | ApprovalRequest) -> str:
+    def check(self, request: Signed) -> str:
         """The name of the hand that signed a request. Raises NotAHand naming the remedy."""
         hand, names = request.hand, ", ".join(sorted(self.hands))
         if not self.hands:
@@ -89,11 +93,11 @@ class Policies:
                 connection.execute(insert(policies).values(name=_NAME, value=text))
 
 
-def digest_of(request: RunRequest | ApprovalRequest) -> Hash:
+def digest_of(request: Signed) -> Hash:
     """What a hand signs: the act and nothing of the hand."""
-    return content_hash(canonical_json({"kopeck": request.kind, **request.act()}))
+    return content_hash(canonical_json({"kopeck": request.kind, **request.signed()}))
 
 
-def sign(name: str, key: bytes, request: RunRequest | ApprovalRequest) -> Hand:
+def sign(name: str, key: bytes, request: Signed) -> Hand:
     """A hand under a request. ``key`` is the hand's own private key."""
     return Hand(name, sign_digest(key, digest_of(request)))

@@ -238,9 +238,9 @@ class Preparer:
 
     # --- corrections ---
 
-    def correct(self, request: CorrectionRequest, item: int) -> int:
-        """Prepares what differs from the bills as they stand now. Raises NothingToBill, UnknownDocument and
-        DecisionsOutstanding.
+    def correct(self, request: CorrectionRequest, item: int, policy: Policy = NO_POLICY) -> int:
+        """Prepares what differs from the bills as they stand now; by a ``policy`` of four eyes it waits. Raises
+        NothingToBill, UnknownDocument and DecisionsOutstanding.
 
         A bill on which nothing has moved is replaced; to any other a debit or a credit note is added.
         """
@@ -271,7 +271,7 @@ class Preparer:
         basis = Basis(
             request.period, "correction", item, version, heads, tuple(sorted(superseded)), problems, charges.houses
         )
-        return self._store(basis, ordered(drafts))
+        return self._store(basis, ordered(drafts), _stage(policy))
 
     def _correct_one(
         self, title: Title, month: AccountMonth, lines: Sequence[ChargedLine], standing: Standing, act: str

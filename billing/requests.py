@@ -144,9 +144,9 @@ class RunRequest:
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
-        return {**self.act(), **({} if self.hand is None else {"hand": self.hand.to_json()})}
+        return {**self.signed(), **({} if self.hand is None else {"hand": self.hand.to_json()})}
 
-    def act(self) -> dict[str, object]:
+    def signed(self) -> dict[str, object]:
         """What a hand signs. A choice not made is left out: a request of before that choice reads the same."""
         named = None if self.accounts is None else list(self.accounts)
         chosen = {"leaves_out_problems": True} if self.leaves_out_problems else {}
@@ -179,9 +179,9 @@ class ApprovalRequest:
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
-        return {**self.act(), "hand": self.hand.to_json()}
+        return {**self.signed(), "hand": self.hand.to_json()}
 
-    def act(self) -> dict[str, object]:
+    def signed(self) -> dict[str, object]:
         """What a hand signs."""
         return {
             "run": self.run,
@@ -206,21 +206,33 @@ class ApprovalRequest:
 
 @dataclass(frozen=True, slots=True)
 class CorrectionRequest:
-    """Work out a period again for some accounts, under an act, and correct what differs."""
+    """Work out a period again for some accounts, under an act, and correct what differs. ``hand`` is who asks, where
+    a correction has to be approved by another."""
 
     kind: ClassVar[str] = "correction"
     period: Period
     accounts: tuple[str, ...]
     act: str
+    hand: Hand | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
+        return {**self.signed(), **({} if self.hand is None else {"hand": self.hand.to_json()})}
+
+    def signed(self) -> dict[str, object]:
+        """What a hand signs."""
         return {"period": str(self.period), "accounts": list(self.accounts), "act": self.act}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> CorrectionRequest:
         """The request that plain values hold."""
-        return cls(Period.parse(value["period"]), tuple(value["accounts"]), value["act"])
+        hand = value.get("hand")
+        return cls(
+            Period.parse(value["period"]),
+            tuple(value["accounts"]),
+            value["act"],
+            None if hand is None else Hand.from_json(hand),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from billing.approve import ApprovalRefused, Approvals
+from billing.approve import ApprovalRefused, Approvals, was_refused
+from billing.debt.cases import correction_of
 from billing.debt.requests import DisputeRequest, PenaltyRequest
 from billing.inbox import Item, State
 from billing.office import RELAY, Office, transaction
@@ -75,7 +76,9 @@ class RunDesk:
                     policy.check(item.request)
                 self._preparer.bill_period(item.request, item.id, policy)
             elif isinstance(item.request, CorrectionRequest):
-                self._preparer.correct(item.request, item.id)
+                if policy.four_eyes and not self._is_of_dispute(item, item.request):
+                    policy.check(item.request)
+                self._preparer.correct(item.request, item.id, policy)
         except NotAHand as error:
             inbox.failed([item.id], "not-signed", str(error))
             return
@@ -97,6 +100,15 @@ class RunDesk:
             inbox.failed([item.id], "unknown-tariff-document", str(error))
             return
         inbox.working([item.id])
+
+    def _is_of_dispute(self, item: Item, request: CorrectionRequest) -> bool:
+        """Whether a dispute upheld in the register asks for exactly this correction: nobody else may without a hand."""
+        cases = self._office.cases().of_accounts(request.accounts)
+        return any(
+            correction_of(case) == (item.client_key, request)
+            for account in request.accounts
+            for case in cases.get(account, [])
+        )
 
     def _say_nothing(self, item: Item, nothing: NothingToBill) -> None:
         """A run without a leaf: for what can't be billed, for what is billed already, or since nothing differs."""
@@ -141,7 +153,7 @@ class RunDesk:
             self._after_activation(item, run)
 
     def _again(self, item: Item, run: Run, attempts: int) -> None:
-        if not isinstance(item.request, CorrectionRequest) or attempts >= DECISIONS:
+        if not isinstance(item.request, CorrectionRequest) or attempts >= DECISIONS or was_refused(run):
             self._office.inbox.failed([item.id], "run-not-activated", run.reason or f"run {run.id} failed")
             return
         head = self._office.ledger.head()

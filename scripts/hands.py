@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from billing.policy import Policy, sign
-from billing.requests import ApprovalRequest, Hand, RunRequest
+from billing.requests import ApprovalRequest, CorrectionRequest, Hand, RunRequest
 from billing.run import Run
 from contracts.wire.ids import Period
 from scripts.home import Home
@@ -22,6 +22,11 @@ def signed_run(home: Home, period: Period, by: str, leaves_out: bool = False) ->
     """A hand's signed request for a run."""
     request = RunRequest(period, leaves_out_problems=leaves_out)
     return replace(request, hand=sign(by, home.key(_key_name(by)), request))
+
+
+def signed_correction(home: Home, request: CorrectionRequest, by: str | None) -> CorrectionRequest:
+    """A request for a correction under a hand; as it is where there is nobody to sign."""
+    return request if by is None else replace(request, hand=sign(by, home.key(_key_name(by)), request))
 
 
 def signed_word(home: Home, run: Run, by: str, leaves_out: bool = False, refusal: str = "") -> ApprovalRequest:

@@ -11,10 +11,11 @@ from sqlalchemy import Engine, Row, insert, select, update
 
 from billing.debt.balance import LineDebt
 from billing.debt.books import AccountBook, Pauses
-from billing.debt.disputes import Dispute
+from billing.debt.disputes import Dispute, Outcome
 from billing.debt.instalments import Agreement
 from billing.debt.penalty import Paid, Pause
 from billing.debt.penalty_rules import Rules
+from billing.requests import CorrectionRequest
 from billing.schema import debt_cases
 from billing.store import dump, load
 from contracts.client.keyring import KeyDestroyed, KeyRing
@@ -104,6 +105,14 @@ class Cases:
         if secret is None:
             raise KeyDestroyed(key_id)
         return seal(secret, _place(item), dump(matter.to_json()).encode())
+
+
+def correction_of(case: Case) -> tuple[str, CorrectionRequest] | None:
+    """What an upheld dispute asks for, after the key that it is asked under; None of any other case."""
+    matter = case.matter
+    if not isinstance(matter, Dispute) or matter.outcome is not Outcome.UPHELD:
+        return None
+    return f"dispute {case.id}", CorrectionRequest(matter.period, (case.account,), matter.decision)
 
 
 def pauses_of(book: AccountBook, cases: Sequence[Case], rules: Rules, at: date) -> Pauses:

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 
 from billing.accounts import UnknownAccount
 from billing.debt.books import AccountBook
-from billing.debt.cases import Case, NoSuchCase, debts_covered
+from billing.debt.cases import Case, NoSuchCase, correction_of, debts_covered
 from billing.debt.disputes import Dispute
 from billing.debt.instalments import Agreement, BadSchedule
 from billing.debt.notes import Notes, NothingToDispute
@@ -32,7 +32,7 @@ from billing.desk import Desk
 from billing.domain.calendar import local_date
 from billing.inbox import Item, State
 from billing.office import Office
-from billing.requests import AgentPayment, CorrectionRequest
+from billing.requests import AgentPayment
 from billing.schema import account_payments
 from contracts.client.keyring import KeyDestroyed
 from contracts.wire.ids import BillKey
@@ -116,11 +116,12 @@ class DebtRequestDesk(Desk):
         decided = matter.decide(upheld=request.upheld, on=request.on, act=request.act)
         if not matter.is_open and matter != decided:
             raise NotOpen(case.id, f"it was decided by {matter.decision!r}", "open another dispute if need be")
-        self.office.cases().put(Case(case.id, case.item, case.account, decided))
+        case = Case(case.id, case.item, case.account, decided)
+        self.office.cases().put(case)
         result: dict[str, object] = {"case": case.id, "outcome": decided.outcome.value}
-        if request.upheld:
-            correction = CorrectionRequest(matter.period, (case.account,), request.act)
-            result["correction"] = self.inbox.put(f"dispute {case.id}", correction).id
+        asked = correction_of(case)
+        if asked is not None:
+            result["correction"] = self.inbox.put(*asked).id
         self.inbox.done([item.id], result)
 
     def _sign(self, item: Item, request: InstalmentRequest) -> None:

@@ -4,7 +4,7 @@ edited: a correction replaces an open one and adds a note to any other."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -55,12 +55,21 @@ def affected_by(number: int, tariffs: TariffSet, register: Accounts, runs: Runs)
     return [AffectedMonth(period, tuple(sorted(names))) for period, names in sorted(months.items())]
 
 
-def correct_affected(number: int, act: str, months: list[AffectedMonth], inbox: Inbox) -> list[Item]:
-    """Asks for the corrections, a request a month, the first month first; the same again is the same request."""
-    return [
-        inbox.put(f"tariff version {number} {month.period}", CorrectionRequest(month.period, month.accounts, act))
-        for month in months
-    ]
+def correct_affected(
+    number: int,
+    act: str,
+    months: list[AffectedMonth],
+    inbox: Inbox,
+    by_hand: Callable[[CorrectionRequest], CorrectionRequest] | None = None,
+) -> list[Item]:
+    """Asks for the corrections, a request a month, the first month first; the same again is the same request, unless
+    it failed. ``by_hand`` signs each where the office works by four eyes."""
+    items = []
+    for month in months:
+        request = CorrectionRequest(month.period, month.accounts, act)
+        key = inbox.free_key(CorrectionRequest.kind, f"tariff version {number} {month.period}")
+        items.append(inbox.put(key, request if by_hand is None else by_hand(request)))
+    return items
 
 
 def _holds(version: Version, tariffs: TariffSet, houses: Mapping[str, House], account: Account, period: Period) -> bool:

@@ -16,8 +16,9 @@ from scripts.cli.bill_print import print_bill
 from scripts.cli.bill_runs import add_to as add_runs
 from scripts.cli.books import Books, open_town
 from scripts.cli.console import out, show, show_json
-from scripts.cli.options import HomeOption, JsonOption, day_of
+from scripts.cli.options import AskedByOption, HomeOption, JsonOption, day_of
 from scripts.cli.seen import lines_of, show_seen
+from scripts.hands import signed_correction
 from scripts.home import DEFAULT_HOME
 
 group = typer.Typer(help="Billing runs, corrections and bills.", no_args_is_help=True)
@@ -39,12 +40,14 @@ def correct(
     month: MonthArgument,
     accounts: Annotated[list[str], typer.Argument(help="Accounts to work out again.")],
     act: Annotated[str, typer.Option(help="The act behind the correction.")],
+    by: AskedByOption = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Works out a month again for some accounts, and corrects what differs."""
-    period = Period.parse(month)
-    request = CorrectionRequest(period, tuple(accounts), act)
-    item = open_town(home).inbox.put(f"kopeck bill correct {period} {act}", request)
+    period, town = Period.parse(month), open_town(home)
+    request = signed_correction(town.home, CorrectionRequest(period, tuple(accounts), act), by)
+    key = town.inbox.free_key(CorrectionRequest.kind, f"kopeck bill correct {period} {act}")
+    item = town.inbox.put(key, request)
     out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from itertools import count
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from billing.accounts import Accounts
-from billing.inbox import Inbox, Item, State
+from billing.inbox import Item
 from billing.policy import Policies
 from billing.prepare import Preparer
 from billing.preview import Thresholds, preview_of
@@ -20,7 +19,7 @@ from billing.store import database_url, open_database
 from contracts.wire.ids import Period
 from scripts.cli.books import Books, open_town
 from scripts.cli.console import out, show, show_json
-from scripts.cli.options import HomeOption, JsonOption
+from scripts.cli.options import AskedByOption, HomeOption, JsonOption
 from scripts.cli.tariff import tariffs_of
 from scripts.hands import office_policy, signed_run, signed_word
 from scripts.home import DEFAULT_HOME
@@ -46,7 +45,7 @@ def run(
     month: MonthArgument,
     key: KeyOption = None,
     leave_out_problems: LeaveOutOption = False,
-    by: Annotated[str | None, typer.Option("--by", help="Who asks, where another hand is to approve.")] = None,
+    by: AskedByOption = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Asks billing to bill a month: every account that has no bill for it yet. One that can't be billed stops all."""
@@ -55,7 +54,8 @@ def run(
     if by is not None:
         request = signed_run(town.home, period, by, leave_out_problems)
     rest = " without those that can't be" if leave_out_problems else ""
-    item = town.inbox.put(key or _next_key(town.inbox, f"kopeck bill run {period}{rest}"), request)
+    key = key or town.inbox.free_key(RunRequest.kind, f"kopeck bill run {period}{rest}")
+    item = town.inbox.put(key, request)
     out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")
 
 
@@ -83,15 +83,17 @@ def preview(
 
 
 def waiting(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Lists the runs that wait for another hand."""
+    """Lists the runs and corrections that wait for another hand."""
     town = open_town(home)
     rows = []
     for found in _runs(town).at(RunStage.WAITING):
         asked = None if found.item is None else town.inbox.get(found.item)
-        hand = asked.request.hand if asked is not None and isinstance(asked.request, RunRequest) else None
+        request = None if asked is None else asked.request
+        hand = request.hand if isinstance(request, RunRequest | CorrectionRequest) else None
         rows.append(
             {
                 "run": found.id,
+                "kind": found.kind,
                 "period": str(found.period),
                 "bills": found.proposal.count,
                 "total_kopecks": sum(s.total_kopecks for s in found.proposal.suppliers),
@@ -170,18 +172,8 @@ def add_to(group: typer.Typer) -> None:
 
 def _decide(town: Books, word: ApprovalRequest) -> None:
     name = f"{'approve' if word.approves else 'refuse'} run {word.run} by {word.hand.name}"
-    item = town.inbox.put(_next_key(town.inbox, name, ApprovalRequest.kind), word)
+    item = town.inbox.put(town.inbox.free_key(ApprovalRequest.kind, name), word)
     out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")
-
-
-def _next_key(inbox: Inbox, name: str, kind: str = RunRequest.kind) -> str:
-    """The first key under which no request has failed: after a veto or a failure the month may be asked for again."""
-    for number in count(1):
-        key = name if number == 1 else f"{name} ({number})"
-        found = inbox.by_key(kind, key)
-        if found is None or found.state is not State.FAILED:
-            return key
-    raise AssertionError("unreachable")
 
 
 def _runs(town: Books) -> Runs:

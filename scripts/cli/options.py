@@ -14,6 +14,7 @@ AccountsOption = Annotated[int, typer.Option("--accounts", help="Flats in the to
 MonthsOption = Annotated[int, typer.Option("--months", help="Months that are billed.", min=1)]
 SeedOption = Annotated[int, typer.Option("--seed", help="The same seed, the same town and the same money.")]
 FromOption = Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")]
+AskedByOption = Annotated[str | None, typer.Option("--by", help="Who asks, where another hand is to approve.")]
 
 
 class NotADay(ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,8 +26,9 @@ from contracts.client.rpc import Rpc
 from contracts.wire.ids import Hash
 from scripts.cli.books import Books, open_town
 from scripts.cli.console import Steps, out, show, show_json
-from scripts.cli.options import HomeOption, JsonOption
+from scripts.cli.options import AskedByOption, HomeOption, JsonOption
 from scripts.cli.outlook import what_if
+from scripts.hands import signed_correction
 from scripts.home import DEFAULT_HOME
 from scripts.town.parties import Parties
 
@@ -142,12 +144,14 @@ def affected(version: VersionArgument, home: HomeOption = DEFAULT_HOME, as_json:
 def correct(
     version: VersionArgument,
     act: Annotated[str, typer.Option(help="The act behind the corrections.")],
+    by: AskedByOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
     """Asks for a correction of each billed month that a version falls into; bills themselves are never edited."""
     town = open_town(home)
-    items = correct_affected(version, act, _affected(town, version), town.inbox)
+    by_hand = partial(signed_correction, town.home, by=by)
+    items = correct_affected(version, act, _affected(town, version), town.inbox, by_hand)
     rows = [{"request": item.id, "asked": item.client_key, "state": item.state.value} for item in items]
     show(rows, as_json, f"corrections for version {version}")
 

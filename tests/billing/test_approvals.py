@@ -1,19 +1,22 @@
-"""Four eyes: a run waits until a hand with another key approves the very bills it saw."""
+"""Four eyes: a run or a correction waits until a hand with another key approves the very bills it saw."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from billing.approve import Approvals
+from billing.debt.requests import DisputeDecision, DisputeRequest
 from billing.inbox import Item, State
 from billing.policy import Policies, Policy, sign
-from billing.requests import ApprovalRequest, Hand, RunRequest
+from billing.requests import ApprovalRequest, CorrectionRequest, Hand, RunRequest
 from billing.run import Run, RunStage
-from contracts.wire.ids import Hash
+from contracts.wire.ids import BillState, Hash, Service
+from contracts.wire.leaf import BillKind
 from contracts.wire.typed_data import address_of
-from tests.billing.scenes import JANUARY
+from tests.billing.scenes import JANUARY, billed, pay_all
 from tests.billing.stage import Stage
 from tests.billing.test_bad_input import no_area, ready
 from tests.ledger.town import key_of
@@ -129,3 +132,102 @@ def test_four_eyes_need_two_keys(office: Stage) -> None:
     with pytest.raises(ValueError, match="two hands"):
         Policies(office.office.engine).set(Policy({"a": address_of(key_of("a")), "b": address_of(key_of("a"))}))
     assert Policies(office.office.engine).get() == OFFICE
+
+
+# --- corrections -----------------------------------------------------------------------------------------------------
+
+
+def billed_then_four_eyes(stage: Stage) -> None:
+    """January is billed by one hand; one resident too few was counted, and from now on it takes two."""
+    billed(stage, 1)
+    stage.office.register.set_residents("1", date(2026, 1, 1), 5)
+    Policies(stage.office.engine).set(OFFICE)
+
+
+def correction(stage: Stage, by: str | None = "clerk", *, key: str = "correct", signed: str | None = None) -> Item:
+    request = CorrectionRequest(JANUARY, ("1",), "act 7")
+    hand = None if by is None else sign(by, key_of(signed or by), request)
+    item = stage.ask(key, replace(request, hand=hand))
+    for _ in range(3):
+        stage.turn()
+    found = stage.inbox.get(item.id)
+    assert found is not None
+    return found
+
+
+def test_a_correction_waits_for_the_second_hand_and_is_posted_then(stage: Stage) -> None:
+    billed_then_four_eyes(stage)
+    old = stage.bill("1", JANUARY)
+    item = correction(stage)
+    run = only(stage)
+    assert (run.kind, run.superseded, item.state) == ("correction", (old.key,), State.WORKING)
+    assert f"kopeck bill approve {run.id}" in (item.reason or "")
+    assert stage.view(old.key).state is BillState.OPEN
+    assert decide(stage, run, "clerk").slug == "same-hand"
+    assert decide(stage, run, "chief").state is State.DONE
+    (done,) = stage.work(item)
+    assert done.state is State.DONE, done.reason
+    assert stage.view(old.key).state is BillState.SUPERSEDED
+    assert stage.bill("1", JANUARY).charged_kopecks > old.charged_kopecks
+    approval = Approvals(stage.office.engine, stage.office.runs, stage.inbox).of(run.id)
+    assert approval is not None
+    assert (approval.asked_by, approval.approved_by) == ("clerk", "chief")
+
+
+def test_a_correction_that_nobody_of_the_office_signed_is_not_prepared(stage: Stage) -> None:
+    billed_then_four_eyes(stage)
+    for key, by, signed in (("plain", None, None), ("dispute 1", None, None), ("stolen name", "chief", "clerk")):
+        item = correction(stage, by, key=key, signed=signed)
+        assert (item.state, item.slug) == (State.FAILED, "not-signed")
+    assert stage.office.runs.at(RunStage.WAITING) == []
+
+
+def test_a_refused_correction_is_given_up_and_not_decided_again(stage: Stage) -> None:
+    billed_then_four_eyes(stage)
+    item = correction(stage)
+    decide(stage, only(stage), "chief", approves=False, reason="five live there only since March")
+    (failed,) = stage.work(item)
+    assert (failed.state, failed.slug) == (State.FAILED, "run-not-activated")
+    assert "since March" in (failed.reason or "")
+    assert [run.stage for run in stage.office.runs.of_item(item.id)] == [RunStage.FAILED]
+
+
+def test_a_correction_that_a_payment_raced_waits_for_another_word_on_what_it_is_now(stage: Stage) -> None:
+    """Approved while the bill was open, paid before it was posted: the note in the new bill's place is seen anew."""
+    billed_then_four_eyes(stage)
+    original = stage.bill("1", JANUARY)
+    item = correction(stage)
+    first = only(stage)
+    pay_all(stage, 1, maximum=1)
+    decide(stage, first, "chief")
+    for _ in range(20):
+        stage.turn()
+    second = only(stage)
+    assert (second.item, second.superseded) == (item.id, ())
+    assert second.proposal.root != first.proposal.root
+    assert decide(stage, second, "chief", root=first.proposal.root).slug == "another-run"
+    assert stage.bill("1", JANUARY).key == original.key
+    decide(stage, second, "chief")
+    (done,) = stage.work(item)
+    assert done.state is State.DONE, done.reason
+    assert stage.bill("1", JANUARY).kind is BillKind.DEBIT_NOTE
+
+
+def test_what_an_upheld_dispute_asks_for_waits_for_a_hand_too(stage: Stage) -> None:
+    billed(stage, 1)
+    claim = DisputeRequest("1", JANUARY, Service.SEWAGE, date(2026, 2, 20), "fewer live here", "claim 7")
+    (claimed,) = stage.work(stage.ask("dispute", claim))
+    (case,) = stage.office.cases().of_accounts(["1"])["1"]
+    stage.office.register.set_residents("1", date(2026, 1, 1), 1)
+    Policies(stage.office.engine).set(OFFICE)
+    word = DisputeDecision(case.id, upheld=True, on=date(2026, 3, 1), act="decision 9")
+    (decided,) = stage.work(stage.ask("decide", word))
+    assert claimed.state is decided.state is State.DONE
+    for _ in range(3):
+        stage.turn()
+    run = only(stage)
+    assert run.item == (decided.result or {})["correction"]
+    assert decide(stage, run, "clerk").state is State.DONE
+    asked = stage.inbox.get(int(run.item or 0))
+    assert asked is not None
+    assert stage.work(asked)[0].state is State.DONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -153,6 +153,28 @@ def test_a_month_goes_through_two_hands_with_its_problems_seen(kopeck: Kopeck, s
     (done,) = stage.work(*[item for item in stage.inbox.items(kind="run") if item.id == request])
     assert done.state is State.DONE
     assert kopeck("bill", "waiting", "--json") == []
+
+
+def test_a_correction_goes_through_two_hands(kopeck: Kopeck, stage: Stage) -> None:
+    ready(stage, 1)
+    kopeck("bill", "run", "2026-01")
+    stage.work(stage.inbox.items()[-1])
+    old = stage.bill("1", JANUARY)
+    stage.office.register.set_residents("1", date(2026, 1, 1), 5)
+    kopeck("bill", "policy", "--hand", "clerk", "--hand", "chief")
+    ask = ("bill", "correct", "2026-01", "1", "--act", "act 7")
+    kopeck(*ask)
+    (unsigned,) = stage.work(stage.inbox.items(kind="correction")[-1])
+    assert unsigned.slug == "not-signed"
+    kopeck(*ask, "--by", "clerk")
+    for _ in range(3):
+        stage.turn()
+    (waiting,) = kopeck("bill", "waiting", "--json")
+    assert (waiting["kind"], waiting["asked_by"], waiting["bills"]) == ("correction", "clerk", 1)
+    kopeck("bill", "approve", str(waiting["run"]), "--by", "chief")
+    (done,) = stage.work(stage.inbox.items(kind="correction")[-1])
+    assert done.state is State.DONE, done.reason
+    assert (done.result or {})["superseded"] == [str(old.key)]
 
 
 def test_a_bill_is_shown_as_it_was_known(kopeck: Kopeck, stage: Stage) -> None:
