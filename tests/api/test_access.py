@@ -8,7 +8,8 @@ from fastapi.testclient import TestClient
 from api.people import Role
 from api.throttle import TRIES_PER_LOGIN
 from tests.api.conftest import LogIn
-from tests.api.town import PASSWORD, Town, hash_of
+from tests.api.town import PASSWORD, Town
+from tests.api.town_ledger import hash_of
 
 
 def test_without_a_token_nothing_of_anybody_is_told(anonymous: TestClient) -> None:

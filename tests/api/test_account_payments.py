@@ -6,7 +6,8 @@ from fastapi.testclient import TestClient
 
 from billing.debt.requests import AccountPayment
 from tests.api.conftest import LogIn
-from tests.api.town import ACCOUNT, Town
+from tests.api.town import Town
+from tests.api.town_ledger import ACCOUNT
 
 KEY = {"Idempotency-Key": "a key of the tests"}
 DIVISION = "/v1/accounts/10000012/division"

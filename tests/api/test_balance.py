@@ -11,7 +11,7 @@ from api.balance import totals
 from billing.read import Move, Turnover
 from contracts.wire.ids import Period, Service, SupplierId
 from tests.api.conftest import LogIn
-from tests.api.town import GROUND
+from tests.api.town_register import GROUND
 
 
 def test_a_balance_tells_months_ages_and_each_penalty_so_that_it_can_be_worked_out_again(resident: TestClient) -> None:

@@ -12,7 +12,8 @@ import api
 from api.app import create_app
 from api.problems import TABLE
 from ledger.queries.views import ReceiptKind
-from tests.api.town import AGENT, PAID, Town, receipt
+from tests.api.town import Town
+from tests.api.town_ledger import AGENT, PAID, receipt
 
 OPENAPI = Path(api.__file__).parent / "openapi.json"
 

@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 from billing.debt.requests import DisputeRequest
 from contracts.wire.ids import Period, Service
 from tests.api.conftest import LogIn
-from tests.api.town import ACCOUNT, Town
+from tests.api.town import Town
+from tests.api.town_ledger import ACCOUNT
 
 PATH = "/v1/bills/1-0/disputes"
 CLAIM = {"line": 0, "ground": "  Показание не моё "}

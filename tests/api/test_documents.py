@@ -20,7 +20,9 @@ from billing.paper.person import GisNumbers
 from billing.paper.qr import ScannedCode, read_code
 from contracts.wire.ids import Period, Service
 from tests.api.conftest import LogIn
-from tests.api.town import ACCOUNT, MINE, REQUISITES, Town
+from tests.api.town import Town
+from tests.api.town_ledger import ACCOUNT, MINE
+from tests.api.town_prints import REQUISITES
 
 GUID = "11111111-2222-4333-8444-555555555555"
 

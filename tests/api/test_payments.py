@@ -13,7 +13,8 @@ from fastapi.testclient import TestClient
 from billing.requests import AgentPayment, PayOrder
 from contracts.wire.ids import BillKey
 from tests.api.conftest import LogIn
-from tests.api.town import MINE, NOW, Town
+from tests.api.town import Town
+from tests.api.town_ledger import MINE, NOW
 
 WANTED = {"bill": "1-0", "maximum_kopecks": 100_296}
 

@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 
 from billing.paper.bank import read_exchange
 from tests.api.conftest import LogIn
-from tests.api.town import REQUISITES, Town
+from tests.api.town import Town
+from tests.api.town_prints import REQUISITES
 
 BOOKS = "/v1/suppliers/1/books"
 MARCH = {"period": "2026-03"}

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from billing.debt.requests import DisputeRequest
-from tests.api.town import MINE, Town, line
+from tests.api.town import Town
+from tests.api.town_ledger import MINE, line
 from tests.webapp.conftest import Browser, OpenBrowser
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.town import MINE, Town
+from tests.api.town import Town
+from tests.api.town_ledger import MINE
 from tests.webapp.conftest import OpenBrowser
 from webapp.pages.bill import by_transaction
 
@@ -69,7 +70,8 @@ async def test_the_balance_leads_to_its_bills_and_shows_what_is_in_dispute(open_
     browser = await open_browser("resident12")
     page = (await browser.get("/accounts/10000012/balance", params={"lang": "en"})).text
     assert 'href="/bills/1-0"' in page
-    assert "pay by Feb 10, 2026" in page
+    assert "504.32 ₽ under review" in page
+    assert "pay by Feb 10, 2026" not in page
     assert "being looked into" in page
     assert "Воды &lt;не&gt; было" in page
     assert "Signed on Jul 2, 2026" in page

@@ -16,7 +16,8 @@ from eth_account.messages import encode_typed_data
 from billing.debt.requests import AccountPayment
 from billing.requests import AgentPayment, PayOrder, Prepayment
 from ledger.queries.views import ReceiptKind
-from tests.api.town import AGENT, MINE, PAID, Town, receipt
+from tests.api.town import Town
+from tests.api.town_ledger import AGENT, MINE, PAID, receipt
 from tests.webapp.conftest import OpenBrowser, hidden_fields
 
 pytestmark = pytest.mark.anyio
