@@ -15,7 +15,7 @@ from contracts.client.reader import Block
 from contracts.wire.events import Event
 from contracts.wire.ids import Hash
 from ledger.errors import ChainMoved, ChainOlderThanLedger, FinalityCrossed
-from ledger.history import Chain, History, chained, uncollected
+from ledger.history import History
 from ledger.indexes import put_back, take_down
 from ledger.models import event_blocks
 from ledger.projection import project
@@ -32,6 +32,7 @@ from ledger.store import (
     write_links,
     write_position,
 )
+from ledger.stretch import Chain, chained, uncollected
 
 DEEPEST_BRANCH = 300
 """Blocks below the final one in which a node that stayed behind may still be on a branch of its own."""
@@ -60,7 +61,8 @@ class Follower:
     """Reads one chain into one database. One process at a time."""
 
     def __init__(self, engine: Engine, chain: Chain, first_block: int, reads_ahead: bool = False) -> None:
-        """With ``reads_ahead`` history is asked for in a thread of its own, while what came before is written."""
+        """With ``reads_ahead`` a long history is read in a process of its own, while what came before is written;
+        ``chain`` is pickled for it."""
         self._engine = engine
         self._chain = chain
         self._first_block = first_block
@@ -99,7 +101,7 @@ class Follower:
                 return step.number
 
     def close(self) -> None:
-        """Lets go of what was asked of the node ahead."""
+        """Ends what reads ahead."""
         self._history.close()
 
     def _start(self, connection: Connection) -> Position:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Engine, Index, inspect
 
 from ledger.models import bill_states, grant_uses, movements, payments, postings
+from ledger.store import history_transaction
 
 _TABLES = (bill_states, payments, movements, grant_uses, postings)
 
@@ -20,8 +21,8 @@ def take_down(connection: Connection) -> None:
 
 
 def put_back(engine: Engine) -> int:
-    """Builds those that are missing; gives how many they were."""
-    with engine.begin() as connection:
+    """Builds those that are missing, with as little memory as the rows took; gives how many they were."""
+    with history_transaction(engine) as connection:
         missing = _indexes(connection, standing=False)
         for index in missing:
             index.create(connection)

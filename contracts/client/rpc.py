@@ -75,6 +75,11 @@ class Rpc:
         self._ids = itertools.count(1)
         self._final_tag = _FINALIZED
         self._is_finality_known = False
+        self._timeout_s = timeout_s
+
+    def __reduce__(self) -> tuple[type[Rpc], tuple[str, float]]:
+        """Another process has connections of its own to the same node."""
+        return Rpc, (self.url, self._timeout_s)
 
     def call(self, method: str, *params: object) -> Any:
         """The result of one call. Raises NodeUnreachable, RpcError, WrongAnswer."""

@@ -1,4 +1,5 @@
-"""Two ways of reading a chain's history, each run as a process of its own, so that its peak of memory is its own.
+"""Two ways of reading a chain's history, each run as a process of its own, so that its peak of memory is its own
+(with that of the process that reads ahead for it).
 
     python -m scripts.bench.reading ledger|web3 URL HOME [DATABASE]
 
@@ -11,6 +12,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -68,15 +70,15 @@ def index(url: str, home: Path, database: str) -> Reading:
     reader = Reader(Rpc(url, RPC_S), Deployment.load(home / "deployment.json"))
     engine = open_database(database)
     follower = Follower(engine, reader, reader.deployment.first_block, reads_ahead=True)
-    events, started = 0, time.perf_counter()
+    events, beside_mb, started = 0, 0.0, time.perf_counter()
     while True:
         step = follower.step()
         events += step.events
+        beside_mb = max(beside_mb, sum(map(_peak_mb, _children())))
         if step.is_caught_up:
             break
     seconds = time.perf_counter() - started
-    peak_mb = _peak_mb()
-    follower.close()
+    peak_mb = _peak_mb() + beside_mb
     wrong = check_against_chain(engine, reader)
     if wrong:
         raise WrongLedger(f"the ledger of {events} events differs from the contracts: {wrong[0]}")
@@ -110,9 +112,14 @@ def read_with_web3(url: str, home: Path) -> Reading:
     return Reading(events, time.perf_counter() - started, _peak_mb())
 
 
-def _peak_mb() -> float:
-    """The kernel's own high-water mark of this process."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+def _children() -> Iterator[str]:
+    for tasks in Path("/proc/self/task").glob("*/children"):
+        yield from tasks.read_text().split()
+
+
+def _peak_mb(process: str = "self") -> float:
+    """The kernel's own high-water mark of a process."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
 

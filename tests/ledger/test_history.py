@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Iterator
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +19,16 @@ from contracts.client.reader import Block, Reader
 from contracts.client.rpc import NodeUnreachable
 from contracts.wire.events import Event
 from contracts.wire.ids import Hash
+from ledger import ahead as ahead_module
 from ledger import history
+from ledger.ahead import Ahead
 from ledger.digest import digest
-from ledger.errors import ChainMoved
 from ledger.follow import Follower
-from ledger.history import Chain, History
+from ledger.history import History
 from ledger.models import FACTS
 from ledger.store import history_transaction, open_database
+from ledger.stretch import Stretch
+from tests.flow.services import until
 from tests.ledger.simulation.chain import SimChain
 from tests.ledger.simulation.node import Nodes, Weather
 from tests.ledger.simulation.play import SimRpc
@@ -41,6 +50,50 @@ def chain() -> SimChain:
 @pytest.fixture(scope="module")
 def node(chain: SimChain) -> Reader:
     return Reader(SimRpc(Nodes(chain, Weather(), random.Random(0), lambda: None)), DEPLOYMENT)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a node said of the whole chain, kept: another process can be given it."""
+
+    tops: tuple[Block, Block]
+    kept: tuple[Block, ...]
+    logs: tuple[tuple[Event, ...], ...]
+    fails_every: int = 0
+    """Every so many requests for logs come to nothing."""
+    asked: list[int] = field(default_factory=list)
+
+    def head(self) -> Block:
+        return self.tops[0]
+
+    def finalized(self) -> Block:
+        return self.tops[1]
+
+    def block(self, number: int) -> Block | None:
+        return next((block for block in self.kept if block.number == number), None)
+
+    def blocks(self, first: int, last: int) -> list[Block]:
+        return [block for block in self.kept if first <= block.number <= last]
+
+    def events(self, first: int, last: int, tip: Hash | None = None) -> list[Event]:  # noqa: ARG002
+        self.asked.append(first)
+        if self.fails_every and len(self.asked) % self.fails_every == 0:
+            raise NodeUnreachable("http://nowhere", "test", sent=True)
+        return [
+            e for block, logs in zip(self.kept, self.logs, strict=True) if first <= block.number <= last for e in logs
+        ]
+
+    def events_of_each(self, block_hashes: Sequence[Hash]) -> list[list[Event]]:
+        by_hash = {block.hash: list(logs) for block, logs in zip(self.kept, self.logs, strict=True)}
+        return [by_hash[name] for name in block_hashes]
+
+
+@pytest.fixture(scope="module")
+def kept(node: Reader) -> Kept:
+    head, before = node.head(), node.block(FIRST - 1)
+    assert before is not None
+    blocks = (before, *node.blocks(FIRST, head.number))
+    return Kept((head, node.finalized()), blocks, tuple(tuple(node.events_of(block.hash)) for block in blocks))
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +143,29 @@ ALL_INDEXES = frozenset(str(index.name) for table in FACTS for index in table.in
 
 
 @pytest.mark.usefixtures("short_stretches")
-@pytest.mark.parametrize("reads_ahead", [False, True])
-def test_in_stretches_it_is_the_same_ledger(node: Reader, engine: Engine, expected: Hash, reads_ahead: bool) -> None:
-    follower = Follower(engine, node, FIRST, reads_ahead)
-    standing = list(read(engine, follower))
-    follower.close()
+def test_in_stretches_it_is_the_same_ledger(node: Reader, engine: Engine, expected: Hash) -> None:
+    standing = list(read(engine, Follower(engine, node, FIRST)))
     assert len(standing) > 10
     assert standing[0] < ALL_INDEXES
     assert standing[-1] == ALL_INDEXES
+    assert digest_of(engine) == expected
+
+
+@pytest.mark.usefixtures("short_stretches", "patient")
+@pytest.mark.parametrize("fails_every", [0, 3])
+def test_read_by_two_processes_it_is_the_same_ledger(
+    kept: Kept, engine: Engine, expected: Hash, fails_every: int
+) -> None:
+    chain = replace(kept, fails_every=fails_every, asked=[])
+    follower = Follower(engine, chain, FIRST, reads_ahead=True)
+    steps = 0
+    while True:
+        with suppress(NodeUnreachable):
+            if follower.step().is_caught_up:
+                break
+        steps += 1
+    follower.close()
+    assert len(chain.asked) < steps, "what was not asked of this one was read by the other"
     assert digest_of(engine) == expected
 
 
@@ -109,7 +177,7 @@ def test_copied_into_postgresql_it_is_the_same_ledger(
     expected: Hash,
 ) -> None:
     engine = open_database(postgres_url)
-    assert list(read(engine, Follower(engine, node, FIRST, reads_ahead=True)))[-1] == ALL_INDEXES
+    assert list(read(engine, Follower(engine, node, FIRST)))[-1] == ALL_INDEXES
     assert digest_of(engine) == expected
     engine.dispose()
 
@@ -119,7 +187,7 @@ def test_stopped_after_any_stretch_the_next_one_ends_in_the_same_ledger_with_its
     node: Reader, engine: Engine, expected: Hash
 ) -> None:
     starts = 0
-    while not Follower(engine, node, FIRST, reads_ahead=True).step().is_caught_up:
+    while not Follower(engine, node, FIRST).step().is_caught_up:
         starts += 1
     assert starts > 10
     assert indexes(engine) == ALL_INDEXES
@@ -133,68 +201,88 @@ def test_a_ledger_without_history_before_it_keeps_its_indexes(node: Reader, engi
     assert digest_of(engine) == expected
 
 
-class Stumbling:
-    """A node that fails every third time it is asked for logs."""
-
-    def __init__(self, node: Reader) -> None:
-        self._node = node
-        self.head, self.finalized, self.block = node.head, node.finalized, node.block
-        self.blocks, self.events_of_each = node.blocks, node.events_of_each
-        self.asked = 0
-
-    def events(self, first: int, last: int, tip: Hash | None = None) -> list[Event]:
-        self.asked += 1
-        if self.asked % 3 == 0:
-            raise NodeUnreachable("http://nowhere", "test", sent=True)
-        return self._node.events(first, last, tip)
+# --- the process that reads ahead ---
 
 
-@pytest.mark.usefixtures("short_stretches")
-def test_what_fails_ahead_is_told_by_the_step_that_wants_it_and_asked_again(
-    node: Reader, engine: Engine, expected: Hash
-) -> None:
-    follower = Follower(engine, Stumbling(node), FIRST, reads_ahead=True)
-    failures = 0
-    while True:
-        try:
-            if follower.step().is_caught_up:
-                break
-        except NodeUnreachable:
-            failures += 1
-    assert failures > 3
-    assert digest_of(engine) == expected
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first question waits until it is up, so that a short history is its work too."""
+    monkeypatch.setattr(ahead_module, "_START_S", 30.0)
 
 
-class Counted:
-    """A node that notes which blocks it was asked for."""
-
-    def __init__(self, node: Chain) -> None:
-        self._node = node
-        self.head, self.finalized, self.block = node.head, node.finalized, node.block
-        self.events, self.events_of_each = node.events, node.events_of_each
-        self.asked: list[tuple[int, int]] = []
-
-    def blocks(self, first: int, last: int) -> list[Block]:
-        self.asked.append((first, last))
-        return self._node.blocks(first, last)
+@pytest.fixture
+def ahead(kept: Kept, patient: None) -> Iterator[Ahead]:  # noqa: ARG001
+    made = Ahead(kept)
+    yield made
+    made.close()
 
 
-@pytest.mark.usefixtures("short_stretches")
-def test_what_was_asked_ahead_counts_only_behind_the_block_it_follows(node: Reader) -> None:
-    counted = Counted(node)
-    reader = History(counted, is_ahead=True)
-    before = node.block(FIRST - 1)
-    assert before is not None
-    first = reader.after(before.hash, before.number, 100)
-    second = reader.after(first.tip.hash, first.tip.number, 100)
-    assert second.blocks[0].parent == first.tip.hash
-    again = reader.after(first.tip.hash, first.tip.number, 100)
-    assert again.blocks[0] == second.blocks[0]
-    with pytest.raises(ChainMoved):
-        reader.after(Hash(b"\x07" * 32), second.tip.number, 100)
-    reader.close()
-    starts = [start for start, _ in counted.asked]
-    assert starts.count(first.tip.number + 1) == 2, "once ahead, and once more when it was asked for again"
+def test_what_was_asked_ahead_counts_only_behind_the_block_it_follows(ahead: Ahead, kept: Kept) -> None:
+    first, second = kept.kept[0], kept.kept[5]
+    assert ahead.take(first.hash) is None, "nothing was asked"
+    ahead.ask(first.hash, first.number, first.number + 5)
+    assert ahead.take(second.hash) is None
+    assert took(ahead, first.hash).tip == second
+    assert ahead.take(first.hash) is None, "taken once"
+
+
+def test_what_nobody_took_is_put_away_for_the_next(ahead: Ahead, kept: Kept) -> None:
+    first, second = kept.kept[0], kept.kept[5]
+    ahead.ask(first.hash, first.number, first.number + 2)
+    ahead.ask(second.hash, second.number, second.number + 2)
+    assert took(ahead, second.hash).blocks[0].parent == second.hash
+
+
+def test_blocks_of_another_branch_are_left_to_whoever_wants_them(ahead: Ahead, kept: Kept) -> None:
+    elsewhere = Hash(b"\x07" * 32)
+    ahead.ask(elsewhere, kept.kept[3].number, kept.kept[8].number)
+    assert ahead.take(elsewhere) is None
+
+
+def test_a_process_that_was_killed_gives_nothing_and_stops_nobody(ahead: Ahead, kept: Kept) -> None:
+    first = kept.kept[0]
+    ahead.ask(first.hash, first.number, first.number + 2)
+    (process,) = children_of(os.getpid())
+    os.kill(process, signal.SIGKILL)
+    for _ in range(3):
+        ahead.take(first.hash)
+        ahead.ask(first.hash, first.number, first.number + 2)
+    assert ahead.take(first.hash) is None
+
+
+_STARTER = """
+import sys, time
+from ledger.ahead import Ahead
+started = Ahead(None)
+print(flush=True)
+time.sleep(60)
+"""
+
+
+def test_it_ends_with_the_process_that_started_it_however_that_ends() -> None:
+    with subprocess.Popen([sys.executable, "-c", _STARTER], stdout=subprocess.PIPE) as starter:
+        assert starter.stdout is not None
+        starter.stdout.readline()
+        (process,) = children_of(starter.pid)
+        starter.kill()
+    until(lambda: is_ended(process), "the process to end")
+
+
+def is_ended(process: int) -> bool:
+    """Gone, or waiting only for its end to be noted by somebody."""
+    status = Path(f"/proc/{process}/status")
+    return not status.exists() or "State:\tZ" in status.read_text()
+
+
+def children_of(process: int) -> list[int]:
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def took(ahead: Ahead, parent: Hash) -> Stretch:
+    found = ahead.take(parent)
+    assert found is not None
+    return found
 
 
 def test_a_stretch_holds_as_many_blocks_as_its_events_allow(monkeypatch: pytest.MonkeyPatch) -> None:
