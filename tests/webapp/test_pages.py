@@ -68,7 +68,7 @@ async def test_a_document_that_cannot_be_made_is_an_error_page(town: Town, open_
 
 async def test_the_balance_leads_to_its_bills_and_shows_what_is_in_dispute(open_browser: OpenBrowser) -> None:
     browser = await open_browser("resident12")
-    page = (await browser.get("/accounts/10000012/balance", params={"lang": "en"})).text
+    page = (await browser.get("/accounts/10000012/balance", params={"lang": "en"})).text.replace("\u00a0", " ")
     assert 'href="/bills/1-0"' in page
     assert "504.32 ₽ under review" in page
     assert "pay by Feb 10, 2026" not in page
