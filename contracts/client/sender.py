@@ -11,15 +11,13 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from sqlalchemy import Engine
 
 from contracts.client.deployments import WrongChain
-from contracts.client.reader import revert_data
 from contracts.client.rpc import NodeBehind, NodeUnreachable, Rpc, RpcError
 from contracts.client.sender_store import (
     AnotherSender,
@@ -27,9 +25,9 @@ from contracts.client.sender_store import (
     IntentConflict,
     Pending,
     Queued,
-    Result,
     Store,
 )
+from contracts.client.sender_watch import ChainWentBack, KeyUsedElsewhere, Look, Watch
 from contracts.client.signer import LocalSigner, Signer, SignerAway
 from contracts.client.transactions import Transaction
 from contracts.wire.errors import ContractError, decode_revert
@@ -73,30 +71,6 @@ def _least_gas(row: Queued) -> int:
     return 21_000 + 40 * len(row.data) + (34_000 + len(row.data) if row.to is None else 0)
 
 
-class KeyUsedElsewhere(Exception):
-    """A nonce of ours is taken by a transaction that this sender did not sign."""
-
-    def __init__(self, address: Address, nonce: int) -> None:
-        super().__init__(
-            f"nonce {nonce} of {address_text(address)} was used by a transaction that is not in this sender's "
-            "database: it was restored from a backup, or somebody else sends with this key. `kopeck sender list` says "
-            "which; `kopeck sender mend` takes over what the chain has carried out, and goes on"
-        )
-        self.address = address
-        self.nonce = nonce
-
-
-class ChainWentBack(Exception):
-    """The chain does not know what was final on it: an older copy of it, or another chain under the same number."""
-
-    def __init__(self, address: Address, settled: int, found: int, block: int) -> None:
-        super().__init__(
-            f"nonce {settled} of {address_text(address)} was final at block {block}, but the chain, which is past that "
-            f"block, knows {found} transactions of it; restore the chain, or start over with new databases"
-        )
-        self.address = address
-
-
 class TransactionRefused(Exception):
     """The node takes no such transaction; it stays signed and is sent again."""
 
@@ -132,19 +106,6 @@ class Outcome:
     final: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Chain:
-    """What one look at the node says."""
-
-    head: int
-    head_hash: str
-    base_fee: int
-    has_base_fee: bool  # False on a chain of rules before EIP-1559, which takes the older transactions only
-    gas_limit: int
-    finalized: int
-    nonce: int  # transactions of this key in the latest block's state
-
-
 class Sender:
     """Signs and sends with one key: a private key of 32 bytes, or whoever signs for it.
 
@@ -157,10 +118,10 @@ class Sender:
         self._rpc = rpc
         self._chain_id = chain_id
         self._store = Store(engine, self.address, secrets.token_hex(16))
+        self._watch = Watch(self.address, rpc, chain_id, self._store)
         self._claimed = False
         self._sent: dict[Hash, int] = {}  # block at which each attempt was last handed to the node
         self._first_sent: dict[Hash, int] = {}
-        self._checked_head = ""
         self._advancing = threading.Lock()
 
     # --- intents ---
@@ -218,38 +179,18 @@ class Sender:
         AnotherSender, TransactionRefused. While the signer is away what it signed before is still sent.
         """
         with self._advancing:
-            chain = self._look()
+            chain = self._watch.look()
             if not self._claimed:
                 self._claim()
-            self._watch(chain)
+            if self._watch.follow(chain):
+                self._sent.clear()
+            self._watch.collect(chain)
             try:
                 self._sign(chain)
             except SignerAway:
                 self._send(chain)
                 raise
             self._send(chain)
-
-    def _look(self) -> _Chain:
-        account = "0x" + self.address.hex()
-        chain_id, head, finalized, nonce = self._rpc.batch(
-            [
-                ("eth_chainId", []),
-                ("eth_getBlockByNumber", ["latest", False]),
-                ("eth_getBlockByNumber", ["finalized", False]),
-                ("eth_getTransactionCount", [account, "latest"]),
-            ]
-        )
-        if int(chain_id, 16) != self._chain_id:
-            raise WrongChain(self._chain_id, int(chain_id, 16))
-        return _Chain(
-            head=int(head["number"], 16),
-            head_hash=head["hash"],
-            base_fee=int(head.get("baseFeePerGas") or "0x0", 16),
-            has_base_fee="baseFeePerGas" in head,
-            gas_limit=int(head["gasLimit"], 16),
-            finalized=int(finalized["number"], 16) if finalized else 0,
-            nonce=int(nonce, 16),
-        )
 
     def _claim(self) -> None:
         """Takes the key for this process; a key new to this database starts after what is in the node's pool."""
@@ -259,105 +200,9 @@ class Sender:
             raise WrongChain(first_chain, self._chain_id)
         self._claimed = True
 
-    # --- watch ---
-
-    def _watch(self, chain: _Chain) -> None:
-        """Takes back what a reorganisation dropped, settles what is final, and asks for new receipts."""
-        if chain.head_hash != self._checked_head:
-            self._check_settled(chain)
-            self._follow_mined(chain)
-            self._checked_head = chain.head_hash
-        passed = [row for row in self._store.pending() if row.nonce < chain.nonce]
-        if passed:
-            self._record(passed)
-        if chain.nonce > self._store.next_nonce():
-            raise KeyUsedElsewhere(self.address, self._store.next_nonce())
-
-    def _check_settled(self, chain: _Chain) -> None:
-        settled = self._store.last_settled()
-        if settled is None:
-            return
-        nonce, block = settled
-        if chain.head < block:
-            raise NodeBehind(self._rpc.url, chain.head, block)
-        if chain.nonce <= nonce:
-            raise ChainWentBack(self.address, nonce, chain.nonce, block)
-
-    def _follow_mined(self, chain: _Chain) -> None:
-        mined = self._store.mined()
-        if not mined:
-            return
-        numbers = sorted({row.block_number for row in mined})
-        blocks = self._rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
-        hashes = {n: block["hash"] if block else None for n, block in zip(numbers, blocks, strict=True)}
-        kept = [row for row in mined if hashes[row.block_number] == "0x" + row.block_hash.hex()]
-        dropped = [row.id for row in mined if hashes[row.block_number] != "0x" + row.block_hash.hex()]
-        if dropped:
-            _log.warning("sender.reorganisation", address=address_text(self.address), dropped=len(dropped))
-            self._store.forget_results(dropped)
-            self._sent.clear()
-        final = [row.id for row in kept if row.block_number <= chain.finalized]
-        if final:
-            self._store.settle(final)
-
-    def _record(self, passed: list[Pending]) -> None:
-        receipts = self._receipts(passed)
-        missing = [row for row in passed if row.id not in receipts]
-        if missing and self._still_passed(missing):
-            raise KeyUsedElsewhere(self.address, missing[0].nonce)
-        results = [self._result(row_id, receipt) for row_id, receipt in receipts.items()]
-        if results:
-            self._store.record(results)
-
-    def _receipts(self, rows: Sequence[Pending]) -> dict[int, Mapping[str, Any]]:
-        """The receipt of each intent that has one, whichever of its attempts was mined."""
-        asked = [(row.id, name) for row in rows for name in row.hashes]
-        found = self._rpc.batch([("eth_getTransactionReceipt", ["0x" + name.hex()]) for _, name in asked])
-        return {
-            row_id: receipt
-            for (row_id, _), receipt in zip(asked, found, strict=True)
-            if receipt is not None and receipt.get("blockHash")
-        }
-
-    def _still_passed(self, missing: list[Pending]) -> bool:
-        """Whether the nonces are used and still without a receipt of ours, on a second look."""
-        nonce = self._look().nonce
-        passed = [row for row in missing if row.nonce < nonce]
-        return bool(passed) and len(self._receipts(passed)) < len(passed)
-
-    def _result(self, row_id: int, receipt: Mapping[str, Any]) -> Result:
-        success = receipt["status"] == "0x1"
-        number = int(receipt["blockNumber"], 16)
-        return Result(
-            row_id,
-            Hash(bytes.fromhex(receipt["transactionHash"][2:])),
-            number,
-            Hash(bytes.fromhex(receipt["blockHash"][2:])),
-            success,
-            None if success else self._revert_reason(row_id, receipt, number),
-        )
-
-    def _revert_reason(self, row_id: int, receipt: Mapping[str, Any], number: int) -> bytes:
-        """Why it reverted: the call tried again on its block's state, then on the state before it.
-
-        Receipts don't say it. In between, the same block may have moved things, so the reason is told, not proved.
-        """
-        to, data = self._store.content(row_id)
-        call = {"from": receipt["from"], "to": "0x" + (to or b"").hex(), "data": "0x" + data.hex()}
-        if to is None:
-            del call["to"]
-        for height in (number, number - 1):
-            try:
-                self._rpc.call("eth_call", call, hex(height))
-            except RpcError as error:
-                found = revert_data(error)
-                if found:
-                    return found
-        return b""
-
     # --- sign ---
 
-    def _sign(self, chain: _Chain) -> None:
+    def _sign(self, chain: Look) -> None:
         """Gives waiting intents their nonces and signs them; all of it is durable before anything is sent."""
         room = _IN_FLIGHT - len(self._store.pending())
         queued = self._store.queued(room) if room > 0 else []
@@ -375,7 +220,7 @@ class Sender:
             signed.append((nonce, self._attempt(row.id, tx)))
         self._store.assign(signed, first + len(signed))
 
-    def _gas(self, queued: list[Queued], chain: _Chain) -> list[int]:
+    def _gas(self, queued: list[Queued], chain: Look) -> list[int]:
         """A gas limit for each: as asked, or estimated with a margin for what others change in between."""
         asked = [row for row in queued if row.gas is None]
         calls = []
@@ -400,7 +245,7 @@ class Sender:
 
     # --- send ---
 
-    def _send(self, chain: _Chain) -> None:
+    def _send(self, chain: Look) -> None:
         """Hands the node what it may not have: new attempts, and old ones again every few blocks."""
         pending = self._store.pending()
         self._replace(pending, chain)
@@ -422,7 +267,7 @@ class Sender:
         if refused is not None:
             raise refused
 
-    def _replace(self, pending: list[Pending], chain: _Chain) -> None:
+    def _replace(self, pending: list[Pending], chain: Look) -> None:
         """Signs again, with the same nonce and higher fees, what has waited too long for a block."""
         stuck = [
             row for row in pending if chain.head - self._first_sent.get(row.hashes[-1], chain.head) >= _STUCK_BLOCKS
