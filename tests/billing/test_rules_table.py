@@ -61,7 +61,13 @@ def test_a_formula_has_tests_that_are_there_and_a_source(printed: str) -> None:
     assert tests
     for file, name in tests:
         assert name in names_in(file), f"{file}::{name}"
-    assert source.strip().split(":")[0].split(" ")[0] in ("published", "act", "own")
+    assert source.strip().split(":")[0].split(" ")[0] in ("published", "act", "reduced", "own")
+
+
+def test_no_formula_stands_on_our_own_sums_alone() -> None:
+    """But for a remainder that is carried on, which is no formula."""
+    own = [printed for printed, (_, source) in rows().items() if source.strip().startswith("own")]
+    assert [printed.endswith("остаток перерасчёта прошлых месяцев") for printed in own] == [True]
 
 
 def test_what_months_of_every_kind_print_is_what_the_table_names() -> None:
