@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 from sqlalchemy import Engine, create_engine
 
@@ -40,6 +41,8 @@ class Consortium:
     deployment: Deployment
     bank: Sender
     ledger: Engine
+    follower: Follower
+    following: Lock = field(default_factory=Lock)
     minted: list[str] = field(default_factory=list)
 
     def reader(self, name: str) -> Reader:
@@ -81,10 +84,23 @@ class Consortium:
         """Waits until every node runs, follows and has the same chain."""
         self.network.until(lambda: not self.network.status().faults, "the network is well", timeout_s)
 
+    def catch_up(self) -> None:
+        """Reads what is new into the ledger. One at a time: a ledger has one writer. Raises NodeError."""
+        with self.following:
+            self.follower.catch_up()
+
+    def all_paid(self, timeout_s: float = 30) -> None:
+        """Waits until every node says that each deposit was carried out once; one that is well may be a block late."""
+        for name in (*VALIDATORS, OBSERVER):
+            self.network.until(partial(self._is_paid, name), f"{name} has every deposit", timeout_s)
+
+    def _is_paid(self, name: str) -> bool:
+        return self.balance(name) == self.wanted_kopecks
+
     def fsck(self) -> tuple[Report, list[str]]:
         """The ledger that followed the observer all along, against a fresh rebuild and the chain."""
         reader = self.reader(OBSERVER)
-        Follower(self.ledger, reader, self.deployment.first_block).catch_up()
+        self.catch_up()
         folder = self.home.folder("fsck")
         files = FileStore(folder / "files")
         report = rebuild(self.ledger, reader, self.deployment.first_block, files, KeyRing(folder / "keyring.db"))
@@ -105,16 +121,17 @@ def consortium(folder: Path) -> Iterator[Consortium]:
         bank = Sender(engine, node, deployment.chain_id, home.key("bank"))
         ledger = open_database(f"sqlite:///{folder / 'ledger.db'}")
         follower = Follower(ledger, Reader(network.rpc(OBSERVER), deployment), deployment.first_block)
+        made = Consortium(home, network, deployment, bank, ledger, follower)
 
         def follow() -> None:
             while not over.wait(0.3):
                 with suppress(NodeError):  # its node is killed too
-                    follower.catch_up()
+                    made.catch_up()
 
         thread = Thread(target=follow, daemon=True)
         thread.start()
         try:
-            yield Consortium(home, network, deployment, bank, ledger)
+            yield made
         finally:
             over.set()
             thread.join()
