@@ -13,7 +13,7 @@ from contracts.wire.calls import encode_mint, encode_set_supplier_active
 from contracts.wire.ids import Hash, Period, SupplierId
 from contracts.wire.keccak import keccak
 from scripts.cli.console import Steps
-from scripts.hands import office_policy, signed_run, signed_word
+from scripts.hands import office_policy, signed_run
 from scripts.town import stories, welfare
 from scripts.town.feed import DAYS_A_BATCH, Feed, concentrator_spec, stop_concentrators
 from scripts.town.plan import Habit
@@ -21,6 +21,7 @@ from scripts.town.register import open_books
 from scripts.town.residents import Residents
 from scripts.town.setup import concentrator, register, source_ids, sources_of
 from scripts.town.stage import Stage
+from scripts.town.two_hands import CHIEF, CLERK, posted
 
 AGENT_FLOAT_KOPECKS = 5_000_000
 """What the bank mints to the agent and the welfare body for each account and month: more than a bill."""
@@ -28,8 +29,6 @@ PREPAID_KOPECKS = 50_000
 FIRST_SERVICES = ("oracle", "ledger", "holder")
 LATER_SERVICES = ("billing", "api")
 SERVICES = (*FIRST_SERVICES, *LATER_SERVICES)
-CLERK, CHIEF = "clerk", "chief"
-"""Hands of the operator's office: one asks for runs, the other looks and approves."""
 PAUSED_SUPPLIER = SupplierId(5)
 
 
@@ -122,13 +121,7 @@ class Play:
         """A run for the month: asked for by one hand, approved by another, proposed, activated, final."""
         stage = self._stage
         with self._steps.step("billing", f"billing {period}"):
-            asked = stage.ask(f"run {period}", signed_run(stage.home, period, CLERK))
-            stage.until(lambda: bool(stage.runs.of_item(asked.id)) or stage.is_over(asked), f"the bills of {period}")
-            approved = [
-                stage.ask(f"approve {period}", signed_word(stage.home, run, CHIEF, leaves_out=bool(run.problems)))
-                for run in stage.runs.of_item(asked.id)[:1]
-            ]
-            stage.finish([asked, *approved], f"the run of {period}")
+            posted(stage, f"run {period}", signed_run(stage.home, period, CLERK), f"the run of {period}")
             wanted = len(self._town.flats)
             stage.until(lambda: len(stage.bills(period)) == wanted, f"the bills of {period}")
 

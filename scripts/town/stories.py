@@ -12,8 +12,10 @@ from contracts.wire.leaf import BillKind
 from contracts.wire.typed_data import Purpose, SplitAuthorization, sign_digest
 from ledger.queries.views import BillView
 from scripts.cli.console import Steps
+from scripts.hands import signed_correction
 from scripts.town.plan import Flat, Habit
 from scripts.town.stage import Stage
+from scripts.town.two_hands import CLERK, posted
 
 ORDER_VALID_S = 90 * 86_400
 
@@ -29,7 +31,8 @@ def correct(stage: Stage, steps: Steps, period: Period) -> None:
         stage.accounts.set_residents(unpaid.account, since, unpaid.residents)
         act = f"act of {since}: residents of {paid.account} and {unpaid.account} counted again"
         request = CorrectionRequest(period, (paid.account, unpaid.account), act)
-        stage.finish([stage.ask(f"correct {period}", request)], f"the correction of {period}")
+        signed = signed_correction(stage.home, request, CLERK)
+        posted(stage, f"correct {period}", signed, f"the correction of {period}")
         stage.until(lambda: bool(stage.ledger.bills([original.key])[0].notes), "the notes of the corrected bill")
         for note in stage.ledger.bills(stage.ledger.bills([original.key])[0].notes):
             if note.kind is BillKind.CREDIT_NOTE:
