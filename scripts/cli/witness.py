@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from contracts.client.attach import await_node, check_node, plain_end
 from contracts.client.deployments import Deployment
 from contracts.client.reader import Reader
 from contracts.client.rpc import NodeError, Rpc
@@ -33,7 +35,11 @@ def witness(
     place = Home(home)
     known = Deployment.load(deployment)
     node = Rpc(rpc)
-    known.check(node)
+    if once:
+        check_node(node, known)
+    else:
+        with plain_end():
+            await_node(node, known, threading.Event())
     engine = open_database(f"sqlite:///{place.folder('ledger') / 'ledger.db'}")
     watch = Watch(frozenset(parse_address(text) for text in expect or ()), grace)
     here = Witness(

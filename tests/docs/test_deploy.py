@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -34,23 +36,48 @@ def service_words() -> list[list[str]]:
     compose: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     found = [shlex.split(exec_start(unit)) for unit in UNITS]
     found += [service.get("command", []) for service in compose["services"].values()]
-    return [words[words.index("-m") :] for words in found if "-m" in words]
+    return [words[words.index("-m") + 1 :] for words in found if "-m" in words]
+
+
+def timed_words() -> list[list[str]]:
+    """How units that a timer starts call the command: from its name on."""
+    found = [re.search(r"bin/kopeck (.*?)'?$", exec_start(unit)) for unit in UNITS]
+    return [["scripts.cli.main", *match[1].split()] for match in found if match]
+
+
+def program_of(words: list[str]) -> tuple[str, ...]:
+    """The module, with the command of ours that it is told to run."""
+    return tuple(takewhile(re.compile(r"[a-z][\w.]*$").match, words))
 
 
 def test_every_service_is_started_with_arguments_that_its_program_takes() -> None:
-    started = service_words()
-    wanted = {"oracle.main", "ledger.main", "ledger.holder", "billing.main", "api.main"}
-    assert sorted(words[1] for words in started) == sorted([*wanted, *wanted])
+    started, timed = service_words(), timed_words()
+    wanted = {("oracle.main",), ("ledger.main",), ("ledger.holder",), ("billing.main",), ("api.main",)}
+    wanted |= {("api.notifier",), ("scripts.cli.main", "witness")}
+    assert sorted(map(program_of, started)) == sorted([*wanted, *wanted])
+    assert {program_of(words)[1:] for words in timed} == {("backup",), ("checkpoint", "make")}
     helps = {
-        module: subprocess.run(
-            [sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True, cwd=ROOT
+        program: subprocess.run(
+            [sys.executable, "-m", *program, "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "200"},
         ).stdout
-        for module in wanted
+        for program in {*wanted, *map(program_of, timed)}
     }
-    for words in started:
+    for words in (*started, *timed):
         for word in words:
             if word.startswith("--"):
-                assert word in helps[words[1]], (words[1], word)
+                assert re.search(rf"{word}\b", helps[program_of(words)]), (program_of(words), word)
+
+
+def test_every_timer_has_its_service() -> None:
+    names = {unit.name for unit in UNITS}
+    timers = [unit.stem for unit in UNITS if unit.suffix == ".timer"]
+    assert sorted(timers) == ["kopeck-backup", "kopeck-checkpoint"]
+    assert {f"{name}.service" for name in timers} <= names
 
 
 def test_a_fault_for_a_person_is_not_tried_again_and_again() -> None:

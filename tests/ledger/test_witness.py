@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text as sql
 
+from contracts.client.attach import WRONG_PLACE
 from contracts.wire.capsule import parse_cosigned
 from contracts.wire.checkpoint import Checkpoint, Cosignature
 from contracts.wire.ids import Hash, KeyId
@@ -223,3 +224,12 @@ def test_the_command_signs_and_ends_with_one_at_an_alarm(scene: Scene, tmp_path:
     assert len(scene.signers(point)) == 1
     scene.published.put(replace(point, block=Hash(bytes(32))))
     assert cli(arguments, standalone_mode=False) == 1
+
+
+def test_as_a_service_it_ends_with_the_code_for_another_chain(scene: Scene, tmp_path: Path) -> None:
+    deployment = scene.town.reader.deployment
+    replace(deployment, chain_id=deployment.chain_id + 1).save(tmp_path / "deployment.json")
+    arguments = ["witness", "--home", str(tmp_path / "observer"), "--deployment", str(tmp_path / "deployment.json")]
+    with pytest.raises(SystemExit) as caught:
+        cli([*arguments, "--checkpoints", str(tmp_path), "--rpc", scene.town.rpc.url], standalone_mode=False)
+    assert caught.value.code == WRONG_PLACE
