@@ -5,13 +5,9 @@ They share no code with it, and each runs as a process of its own that is given 
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,36 +15,19 @@ from contracts.wire.capsule import CapsuleError, Trust
 from contracts.wire.capsule_check import verify_capsule
 from tests.capsule.bent import Bent, bent_capsules, bent_trust, flips
 from tests.capsule.story import STATES, Told
+from tests.capsule.verifiers import GO, Verifier, built_go, go_verifier, javascript_verifier
 
-ROOT = Path(__file__).resolve().parents[2]
-GO = ROOT / "contracts" / "verify-go"
 FLIPS = 250
-
-Verifier = Callable[[Path, Sequence[Path]], list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="session")
 def go_binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("go") is None:
-        pytest.skip("Go is not installed")
-    binary = tmp_path_factory.mktemp("go") / "verify"
-    built = subprocess.run(
-        ["go", "build", "-o", str(binary), "."], cwd=GO, capture_output=True, text=True, check=False, timeout=300
-    )
-    if built.returncode and ("proxy" in built.stderr or "dial tcp" in built.stderr):
-        pytest.skip(f"the Go modules are not to be had: {built.stderr[-200:]}")
-    assert built.returncode == 0, built.stderr
-    return binary
+    return built_go(tmp_path_factory.mktemp("go"))
 
 
 @pytest.fixture(params=["go", "javascript"])
 def verifier(request: pytest.FixtureRequest) -> Verifier:
-    if request.param == "go":
-        binary = request.getfixturevalue("go_binary")
-        return lambda trust, paths: _run([str(binary), "-trust", str(trust)], paths)
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
-    return lambda trust, paths: _run(["node", str(ROOT / "tests" / "capsule" / "run.mjs"), str(trust)], paths)
+    return go_verifier(request.getfixturevalue("go_binary")) if request.param == "go" else javascript_verifier()
 
 
 def test_the_go_is_formatted_and_vetted(go_binary: Path) -> None:
@@ -56,20 +35,6 @@ def test_the_go_is_formatted_and_vetted(go_binary: Path) -> None:
     for command in (["gofmt", "-l", "."], ["go", "vet", "./..."], ["go", "mod", "verify"]):
         done = subprocess.run(command, cwd=GO, capture_output=True, text=True, check=False, timeout=120)
         assert (done.returncode, done.stdout.replace("all modules verified\n", "")) == (0, ""), done.stderr
-
-
-def _run(command: Sequence[str], paths: Sequence[Path]) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        [*command, *map(str, paths)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={"PATH": os.environ["PATH"], "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},
-    )
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [answer["file"] for answer in answers] == [str(path) for path in paths], done.stderr
-    return answers
 
 
 def _written(folder: Path, files: Mapping[str, bytes]) -> list[Path]:

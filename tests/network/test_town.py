@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import subprocess
 import sys
 import threading
@@ -16,7 +18,10 @@ import pytest
 from eth_account import Account
 
 from contracts.client.rpc import Rpc, RpcError
+from contracts.wire.capsule import CapsuleError, Trust, parse_capsule
+from contracts.wire.capsule_check import verify_capsule
 from contracts.wire.ids import Period
+from contracts.wire.rlp import rlp_list
 from scripts.cli.console import Steps
 from scripts.home import Home
 from scripts.network.members import OBSERVER, VALIDATORS
@@ -28,6 +33,8 @@ from scripts.town.play import Play
 from scripts.town.report import report
 from scripts.town.running import Running, choose_ports
 from scripts.town.stage import Stage
+from tests.capsule.bent import flipped
+from tests.capsule.verifiers import built_go, go_verifier, javascript_verifier
 from tests.town.played import ACCOUNTS, SEED, money
 from tests.town.played import play as play_on_anvil
 
@@ -35,6 +42,8 @@ pytestmark = pytest.mark.network
 
 TOWN = plan_town(ACCOUNTS, Period(2026, 1), 2, SEED)
 VICTIM = VALIDATORS[3]
+_MIX, _BFT_MIX = 13, bytes.fromhex("63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365")
+"""The header's field by which EIP-650 marks blocks of such a network, and its value."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +99,60 @@ def test_the_town_comes_out_as_on_anvil_though_a_validator_died(played: Played, 
     assert money(played.report) == money(play_on_anvil(tmp_path))
 
 
+def kopeck(*words: object) -> str:
+    """What a command says."""
+    argv = (sys.executable, "-m", "scripts.cli.main", *map(str, words))
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_capsule_of_the_networks_blocks_is_proved_by_all_three_verifiers(played: Played, tmp_path: Path) -> None:
+    home, trust = played.home.root, tmp_path / "trust.json"
+    validator, observer = (played.network.members.named(name).url for name in (VALIDATORS[0], OBSERVER))
+    kopeck("checkpoint", "make", "--home", home)
+    given = ("--deployment", home / "deployment.json", "--checkpoints", home / "checkpoints", "--rpc", observer)
+    kopeck("witness", "--home", tmp_path / "observer", *given, "--once")
+    (point,) = json.loads(kopeck("checkpoint", "list", "--json", "--home", home))
+    kopeck("checkpoint", "trust", point["observers"][0] + "!", "--out", trust, "--home", home)
+
+    bills = json.loads(kopeck("bill", "list", "2026-01", "--json", "--home", home))
+    capsules = {}
+    for state in ("paid", "open"):
+        bill = next(row["bill"] for row in bills if row["state"] == state)
+        capsules[state] = tmp_path / f"{state}.json"
+        kopeck("capsule", bill, "--out", capsules[state], "--rpc", validator, "--home", home)
+        headers = [rlp_list(block.header) for block in parse_capsule(capsules[state].read_bytes()).blocks]
+        assert {bytes(header[_MIX]) for header in headers} == {_BFT_MIX}  # type: ignore[arg-type]
+    good = capsules["paid"].read_bytes()
+    bent = [tmp_path / f"bent-{seed}.json" for seed in range(40)]
+    for seed, path in enumerate(bent):
+        path.write_bytes(flipped(good, random.Random(seed).randrange(len(good)), seed % 8))
+
+    for state, path in capsules.items():
+        found = json.loads(kopeck("verify", path, "--trust", trust, "--rpc", validator, "--json"))
+        assert (found["state"], found["state_at_node"]) == (state, state)
+    ours = [refusal_of(path.read_bytes(), trust) for path in bent]
+    assert None not in ours
+    for verifier in (go_verifier(built_go(tmp_path)), javascript_verifier()):
+        proved = verifier(trust, list(capsules.values()))
+        assert [answer["verdict"]["state"] for answer in proved] == list(capsules)
+        assert [answer.get("refusal") for answer in verifier(trust, bent)] == ours
+
+
+def refusal_of(capsule: bytes, trust: Path) -> str | None:
+    """Our own verifier's word."""
+    try:
+        verify_capsule(capsule, Trust.parse(trust.read_bytes()))
+    except CapsuleError as error:
+        return str(error.refusal)
+    return None
+
+
 def test_the_observers_kit_follows_refuses_writes_and_audits_the_town(played: Played) -> None:
     network, home = played.network, played.home
     network.until(lambda: not network.status().faults, "the network is well", 120)
     bundle = network.folder / "bundle"
-    kopeck = (sys.executable, "-c", "import sys; from scripts.cli.main import app; sys.exit(app())")
     first = network.members.named(VALIDATORS[0])
-    export = (*kopeck, "bundle", "export", str(bundle), "--home", str(home.root), "--rpc", first.url, "--with-keys")
-    subprocess.run(export, check=True, capture_output=True)
+    kopeck("bundle", "export", bundle, "--home", home.root, "--rpc", first.url, "--with-keys")
     network.stop(OBSERVER)
     settings = network.folder / "observer.toml"
     with settings.open("a") as file:
