@@ -12,7 +12,7 @@ import pytest
 
 from contracts.wire.capsule import CapsuleError, Trust
 from contracts.wire.capsule_check import verify_capsule
-from tests.capsule.test_other_verifiers import GO
+from tests.capsule.verifiers import GO
 from tests.capsule.vectors import FILE
 
 VECTORS: dict[str, Any] = json.loads(FILE.read_text())
