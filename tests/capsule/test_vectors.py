@@ -12,8 +12,8 @@ import pytest
 
 from contracts.wire.capsule import CapsuleError, Trust
 from contracts.wire.capsule_check import verify_capsule
-from tests.capsule.verifiers import GO
 from tests.capsule.vectors import FILE
+from tests.capsule.verifiers import GO
 
 VECTORS: dict[str, Any] = json.loads(FILE.read_text())
 TRUST = Trust.parse(json.dumps(VECTORS["trust"]).encode())
