@@ -13,7 +13,7 @@ from api import cases
 from api.models import AccountDivision, AccountShare, BillName, Kopecks, Model, Month
 from api.parties import Names
 from api.people import People
-from billing.read import AccountBalance, Allocation, Case, LineDebt, Move, Overdue, PenaltyRow, Turnover
+from billing.read import AccountBalance, Allocation, Case, DisputeCase, LineDebt, Move, Overdue, PenaltyRow, Turnover
 from contracts.wire.ids import BillKey
 from ledger.queries import Ledger
 
@@ -125,6 +125,14 @@ class Register(Protocol):
         """What an account was charged, line by line; its disputes and agreements."""
         ...
 
+    def disputes(self, ledger: Ledger, *, is_open: bool) -> Sequence[DisputeCase]:
+        """Disputes that wait for a decision, or those that were decided; the newest first."""
+        ...
+
+    def dispute(self, case: int, ledger: Ledger) -> DisputeCase | None:
+        """One dispute."""
+        ...
+
     def division_of(self, account: str, amount_kopecks: int | None, ledger: Ledger) -> Allocation:
         """Where a sum for an account would go now."""
         ...
@@ -157,6 +165,18 @@ class Balances:
             ],
             waiting_kopecks=sum(claim.open_kopecks for claim in found.waiting),
         )
+
+    def disputes(self, *, is_open: bool) -> list[cases.StaffDispute]:
+        """Disputes of all accounts that wait for a decision, or that were decided; the newest first."""
+        names = Names(self._ledger, self._people)
+        found = self._register.disputes(self._ledger, is_open=is_open)
+        return [cases.staff_dispute(case, names, self._people) for case in found]
+
+    def dispute(self, case: int) -> cases.StaffDispute | None:
+        """One dispute; None where there is none."""
+        found = self._register.dispute(case, self._ledger)
+        names = Names(self._ledger, self._people)
+        return None if found is None else cases.staff_dispute(found, names, self._people)
 
     def standing(self, bill: BillKey, account: str) -> cases.BillStanding:
         """When a bill of an account is due, and what of it is in dispute."""

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from api.models import BillName, Kopecks, Model, Month
 from api.parties import Names
-from billing.read import Agreement, AgreementStanding, Case, Dispute, LineDebt
+from api.people import People
+from billing.read import Agreement, AgreementStanding, Case, Dispute, DisputeCase, LineDebt
 from contracts.wire.ids import BillKey
 
 
@@ -39,6 +40,21 @@ class DisputeState(Model):
     outcome: Literal["open", "upheld", "rejected"]
     decided: date | None
     decision: str
+
+
+class StaffDispute(DisputeState):
+    """A dispute for those who decide, with the account it is of."""
+
+    account: str
+    bill: BillName | None = Field(description="null where the bill is not in force any more")
+    waiting_kopecks: Kopecks = Field(description="open, and not asked for until the decision")
+    decided_by: str = Field(description="who decided it here; empty where it was decided at the command line")
+
+
+class StaffDisputes(Model):
+    """Disputes, the newest first."""
+
+    disputes: list[StaffDispute]
 
 
 class Instalment(Model):
@@ -105,6 +121,19 @@ def standing(bill: BillKey, debts: Iterable[LineDebt], cases: Iterable[Case], na
     places = {(case.matter.service, case.matter.supplier) for case in about if isinstance(case.matter, Dispute)}
     free = [debt.line for debt in mine if debt.service is not None and (debt.service, debt.supplier) not in places]
     return BillStanding(due=mine[0].due if mine else None, disputes=disputes(about, names), disputable=sorted(free))
+
+
+def staff_dispute(found: DisputeCase, names: Names, people: People) -> StaffDispute:
+    """A dispute for those who decide. A person who left is told by their number."""
+    by = found.matter.decided_by
+    person = people.person(by) if by else None
+    return StaffDispute(
+        **_dispute(found.id, found.matter, names).model_dump(),
+        account=found.account,
+        bill=None if found.bill is None else str(found.bill),
+        waiting_kopecks=found.waiting_kopecks,
+        decided_by=by if person is None else person.name,
+    )
 
 
 def _dispute(case: int, matter: Dispute, names: Names) -> DisputeState:

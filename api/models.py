@@ -324,6 +324,13 @@ class DisputeWanted(Model):
     ground: str = Field(min_length=3, max_length=1000, pattern=r"\S")
 
 
+class DecisionWanted(Model):
+    """The decision of a dispute, and the act that it stands on."""
+
+    upheld: bool = Field(description="for the resident: the month is worked out again under the act")
+    act: str = Field(min_length=3, max_length=200, pattern=r"\S")
+
+
 class OrderWanted(Model):
     """A resident's signed order: the typed data of ``GET /v1/bills/{bill}/order`` and its signature."""
 

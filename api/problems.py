@@ -142,6 +142,14 @@ class NotDisputable(Problem):
     remedy = "Look on the bill how it stands; where a dispute was decided, go to the operator, or to the court."
 
 
+class DisputeDecided(Problem):
+    """A dispute that was decided before; a decision is not taken back here."""
+
+    slug, status = "dispute-decided", 409
+    title = "This dispute was decided already"
+    remedy = "Read the decision that stands; where it has to change, correct the bill under another act."
+
+
 class NotPrintable(Problem):
     """A document can't be made of what is known: a note, an erased record, requisites that nobody entered."""
 
@@ -188,6 +196,7 @@ TABLE: tuple[type[Problem], ...] = (
     WrongSum,
     OrderRefused,
     NotDisputable,
+    DisputeDecided,
     NotPrintable,
     NoForecast,
     NotReady,

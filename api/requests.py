@@ -7,7 +7,7 @@ from typing import Literal
 
 from api.models import Item as ItemModel
 from api.problems import KeyReused, OrderRefused
-from billing.debt.requests import AccountPayment, DisputeRequest
+from billing.debt.requests import AccountPayment, DisputeDecision, DisputeRequest
 from billing.inbox import Inbox, InboxConflict, InboxError, Item, State
 from billing.requests import AgentPayment, PayOrder, Prepayment
 from contracts.wire.ids import BillKey, SupplierId
@@ -31,9 +31,7 @@ class Requests:
 
     def item(self, item: str) -> ItemModel | None:
         """What became of a request."""
-        if not (item.isascii() and item.isdigit() and len(item) < 16):
-            return None
-        found = self._inbox.get(int(item))
+        found = self._inbox.get(int(item)) if is_number(item) else None
         return None if found is None else _model(found)
 
     def knows_payment(self, person: str, key: str) -> bool:
@@ -76,6 +74,22 @@ class Requests:
         except InboxConflict as error:
             raise KeyReused(f"the key was used for request {error.item}") from error
 
+    def decide(self, person: str, key: str, decision: DisputeDecision) -> ItemModel:
+        """The decision of a dispute. Raises KeyReused."""
+        try:
+            return _model(self._inbox.put(_client_key(person, key), decision))
+        except InboxConflict as error:
+            raise KeyReused(f"the key was used for request {error.item}") from error
+
+    def knows_decision(self, person: str, key: str) -> bool:
+        """Whether the person sent a decision under this key before."""
+        return self._inbox.by_key(DisputeDecision.kind, _client_key(person, key)) is not None
+
+    def decision(self, item: str) -> DisputeDecision | None:
+        """The decision that a request is; None where it is another kind of request."""
+        found = self._inbox.get(int(item)) if is_number(item) else None
+        return found.request if found is not None and isinstance(found.request, DisputeDecision) else None
+
     def order(self, person: str, authorization: SplitAuthorization, signature: str) -> ItemModel:
         """A wallet's signed order, to be relayed; what was signed is its key. Raises OrderRefused."""
         order = PayOrder(authorization, bytes.fromhex(signature.removeprefix("0x")))
@@ -83,6 +97,11 @@ class Requests:
             return _model(self._inbox.put(_client_key(person, authorization.struct_hash().hex()), order))
         except InboxError as error:
             raise OrderRefused(str(error)) from error
+
+
+def is_number(text: str) -> bool:
+    """Whether it can be the number of a request or of a case."""
+    return text.isascii() and text.isdigit() and len(text) < 16
 
 
 def _client_key(person: str, key: str) -> str:

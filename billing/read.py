@@ -18,15 +18,16 @@ from billing.as_seen import Seen, as_seen
 from billing.debt.allocation import Allocation
 from billing.debt.balance import LineDebt, Move, Turnover
 from billing.debt.books import DebtBooks, Overdue
-from billing.debt.cases import Case, Cases
+from billing.debt.cases import Case, Cases, NoSuchCase
 from billing.debt.disputes import Dispute
 from billing.debt.instalments import Agreement
 from billing.debt.instalments import Standing as AgreementStanding
-from billing.debt.payment import claims_of, disputed_kopecks, disputed_lines, divide_payment
+from billing.debt.payment import claims_of, divide_payment
 from billing.debt.penalty import Row as PenaltyRow
 from billing.debt.penalty_rules import Rules, shipped_rules, town_rules
 from billing.debt.requests import AccountPayment
 from billing.debt.summary import AccountBalance, balance_of
+from billing.debt.waiting import DisputeCase, dispute_cases, disputed_kopecks, disputed_lines
 from billing.domain.calendar import local_date
 from billing.domain.household import House
 from billing.domain.tariff import NoTariff, TariffError
@@ -59,6 +60,7 @@ __all__ = [
     "Case",
     "CaseSummary",
     "Dispute",
+    "DisputeCase",
     "FundStatement",
     "HouseMonth",
     "LineDebt",
@@ -176,6 +178,25 @@ class BillingRead:
         leaves = self._books(ledger).of_account(account).leaves if disputed else ()
         held = ((leaf.key, disputed_kopecks(leaf, disputed)) for leaf in leaves)
         return {key: kopecks for key, kopecks in held if kopecks}
+
+    def disputes(self, ledger: Ledger, *, is_open: bool) -> list[DisputeCase]:
+        """Disputes that wait for a decision, or those that were decided; the newest first."""
+        cases = [case for found in self._cases.of_accounts().values() for case in found]
+        asked = [case for case in cases if isinstance(case.matter, Dispute) and case.matter.is_open == is_open]
+        return self._with_bills(sorted(asked, key=lambda case: -case.id), ledger)
+
+    def dispute(self, case: int, ledger: Ledger) -> DisputeCase | None:
+        """One dispute; None where there is none, or its account's key was destroyed."""
+        try:
+            found = self._with_bills([self._cases.get(case)], ledger)
+        except NoSuchCase:
+            return None
+        return found[0] if found else None
+
+    def _with_bills(self, cases: Sequence[Case], ledger: Ledger) -> list[DisputeCase]:
+        accounts = self._accounts.accounts(sorted({case.account for case in cases})) if cases else []
+        books = {book.account: book for book in self._books(ledger).of_accounts(accounts)}
+        return dispute_cases(cases, books)
 
     def division_of(self, account: str, amount_kopecks: int | None, ledger: Ledger) -> Allocation:
         """Where a sum for an account would go now, by default all that can be paid on it. Raises UnknownAccount,

@@ -17,6 +17,7 @@ from webapp.client import ApiProblem
 from webapp.pages import (
     balance,
     bill,
+    decisions,
     dispute,
     home,
     house,
@@ -63,6 +64,7 @@ def create_webapp(
         *house.routes,
         *bill.routes,
         *dispute.routes,
+        *decisions.routes,
         *pay.routes,
         *pay_account.routes,
         *order.routes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -111,9 +112,14 @@ def send_order(wanted: OrderWanted, caller: Caller, door: Door) -> Item:
 @router.get("/payments/{item}")
 async def payment(item: str, caller: Caller, door: Door, wait_s: Annotated[int, Query(ge=0, le=20)] = 0) -> Item:
     """What became of a request; with ``wait_s``, waits that long for it to end."""
+    return await settled(lambda: _own_item(door, caller, item), wait_s)
+
+
+async def settled(look: Callable[[], Item], wait_s: int) -> Item:
+    """What ``look`` finds, once it ended or ``wait_s`` seconds have gone by."""
     until = time.monotonic() + wait_s
     while True:
-        found = await run_in_threadpool(_own_item, door, caller, item)
+        found = await run_in_threadpool(look)
         if found.state in ("done", "failed") or time.monotonic() >= until:
             return found
         await asyncio.sleep(POLL_S)

@@ -27,7 +27,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A dispute of what one supplier charged for one service in one period. ``act`` is the claim's own number."""
+    """A dispute of what one supplier charged for one service in one period. ``act`` is the claim's own number,
+    ``decided_by`` the person at the HTTP door who decided it, empty where it was decided at the command line."""
 
     period: Period
     service: Service
@@ -38,6 +39,7 @@ class Dispute:
     outcome: Outcome = Outcome.OPEN
     decided: date | None = None
     decision: str = ""
+    decided_by: str = ""
 
     @property
     def place(self) -> tuple[Period, Service, SupplierId]:
@@ -54,9 +56,10 @@ class Dispute:
         """Days on which no penalty accrues on the line; they do not make the delay longer either."""
         return Pause(PauseKind.DISPUTE, self.opened, self.decided, self.act, days_count=False)
 
-    def decide(self, *, upheld: bool, on: date, act: str) -> Dispute:
+    def decide(self, *, upheld: bool, on: date, act: str, by: str = "") -> Dispute:
         """The dispute as decided by an act."""
-        return replace(self, outcome=Outcome.UPHELD if upheld else Outcome.REJECTED, decided=on, decision=act)
+        outcome = Outcome.UPHELD if upheld else Outcome.REJECTED
+        return replace(self, outcome=outcome, decided=on, decision=act, decided_by=by)
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
@@ -70,6 +73,7 @@ class Dispute:
             "outcome": self.outcome.value,
             "decided": None if self.decided is None else self.decided.isoformat(),
             "decision": self.decision,
+            "decided_by": self.decided_by,
         }
 
     @classmethod
@@ -85,4 +89,5 @@ class Dispute:
             Outcome(value["outcome"]),
             None if value["decided"] is None else date.fromisoformat(value["decided"]),
             value["decision"],
+            value.get("decided_by", ""),
         )

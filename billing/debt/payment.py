@@ -10,13 +10,11 @@ from billing.debt.allocation import Allocation, Claim, OpenLine, Rank, allocate
 from billing.debt.balance import is_expired
 from billing.debt.books import AccountBook, Leaf
 from billing.debt.cases import Case
-from billing.debt.disputes import Dispute
 from billing.debt.requests import AccountPayment
 from billing.debt.rules import Rules
-from contracts.wire.ids import Period, Service, SupplierId
+from billing.debt.waiting import disputed_kopecks, disputed_lines
+from contracts.wire.ids import SupplierId
 from contracts.wire.leaf import BillKind
-
-Disputed = Set[tuple[Period, Service | None, SupplierId]]
 
 
 def divide_payment(request: AccountPayment, claims: Sequence[Claim]) -> Allocation:
@@ -44,23 +42,6 @@ def claims_of(
         for leaf in book.leaves
         if leaf.stored.kind is not BillKind.CREDIT_NOTE and leaf.view.open_kopecks
     ]
-
-
-def disputed_lines(cases: Sequence[Case]) -> Disputed:
-    """What open disputes are about."""
-    matters = [case.matter for case in cases if isinstance(case.matter, Dispute) and case.matter.is_open]
-    return frozenset((matter.period, matter.service, matter.supplier) for matter in matters)
-
-
-def disputed_kopecks(leaf: Leaf, disputed: Disputed) -> int:
-    """What is open on a bill or note and in dispute; never of a note that charges penalties."""
-    if leaf.purpose == PENALTY or leaf.stored.kind is BillKind.CREDIT_NOTE:
-        return 0
-    return sum(
-        line.open_kopecks
-        for line in leaf.view.lines
-        if (leaf.stored.period, leaf.services[line.line], line.supplier) in disputed
-    )
 
 
 def _open_lines(leaf: Leaf, suspended: Set[SupplierId]) -> tuple[OpenLine, ...]:

@@ -113,7 +113,7 @@ class DebtRequestDesk(Desk):
             raise NotOpen(case.id, "it is an instalment agreement", "name a dispute")
         if request.on < matter.opened:
             raise NotOpen(case.id, f"it was opened on {matter.opened} only", "give a later day")
-        decided = matter.decide(upheld=request.upheld, on=request.on, act=request.act)
+        decided = matter.decide(upheld=request.upheld, on=request.on, act=request.act, by=request.by)
         if not matter.is_open and matter != decided:
             raise NotOpen(case.id, f"it was decided by {matter.decision!r}", "open another dispute if need be")
         case = Case(case.id, case.item, case.account, decided)

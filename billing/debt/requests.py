@@ -70,22 +70,26 @@ class DisputeRequest:
 
 @dataclass(frozen=True, slots=True)
 class DisputeDecision:
-    """A dispute is decided on a day by an act; upheld, the month is worked out again under it."""
+    """A dispute is decided on a day by an act; upheld, the month is worked out again under it. ``by``: who decided,
+    where the request came by the HTTP door."""
 
     kind: ClassVar[str] = "decision"
     case: int
     upheld: bool
     on: date
     act: str
+    by: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
-        return {"case": self.case, "upheld": self.upheld, "on": self.on.isoformat(), "act": self.act}
+        who = {"by": self.by} if self.by else {}
+        return {"case": self.case, "upheld": self.upheld, "on": self.on.isoformat(), "act": self.act, **who}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> DisputeDecision:
         """The request that plain values hold."""
-        return cls(int(value["case"]), bool(value["upheld"]), date.fromisoformat(value["on"]), value["act"])
+        day = date.fromisoformat(value["on"])
+        return cls(int(value["case"]), bool(value["upheld"]), day, value["act"], value.get("by", ""))
 
 
 @dataclass(frozen=True, slots=True)

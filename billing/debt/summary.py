@@ -10,7 +10,7 @@ from billing.debt.balance import Age, LineDebt, Turnover, ageing
 from billing.debt.books import AccountBook, DebtBooks, Overdue
 from billing.debt.cases import Case, Cases, debts_covered, pauses_of, payments_on
 from billing.debt.instalments import Agreement, Standing
-from billing.debt.payment import disputed_lines
+from billing.debt.waiting import disputed_lines
 from contracts.wire.ids import SupplierId
 
 

@@ -149,6 +149,7 @@ def _dispute(case: Case, matter: Dispute) -> dict[str, object]:
         "outcome": matter.outcome.value,
         "decided": "" if matter.decided is None else matter.decided.isoformat(),
         "decision": matter.decision,
+        "by": matter.decided_by,
     }
 
 

@@ -70,6 +70,7 @@ class Town:
 
     context: Context
     ledger: TownLedger
+    register: TownRegister
     inbox: Inbox
     prints: TownPrints
     payees: Payees
@@ -120,7 +121,7 @@ def make_town(folder: Path) -> Town:
         network=network,
         files=folder / "files",
     )
-    return Town(context, ledger, inbox, prints, payees, directory)
+    return Town(context, ledger, register, inbox, prints, payees, directory)
 
 
 def _populate(people: People) -> None:
@@ -128,6 +129,7 @@ def _populate(people: People) -> None:
     people.add_person("resident13", PASSWORD, Role.RESIDENT, "Житель 13", accounts=[OTHER_ACCOUNT])
     people.add_person("supplier1", PASSWORD, Role.SUPPLIER, "Горэнергосбыт", supplier=1)
     people.add_person("welfare", PASSWORD, Role.WELFARE, "Соцзащита")
+    people.add_person("operator", PASSWORD, Role.OPERATOR, "Расчётный центр")
     people.add_person("regulator", PASSWORD, Role.REGULATOR, "Регулятор")
     people.set_contact(ACCOUNT, Contact("Житель 12", "ул. Примерная, д. 1, кв. 12"))
     for number, name in NAMES.items():

@@ -14,6 +14,7 @@ from billing.debt.instalments import Agreement, Instalment, Standing
 from billing.debt.penalty import Paid, Scale, penalty_table
 from billing.debt.penalty_rules import shipped_rules
 from billing.debt.summary import AccountBalance
+from billing.debt.waiting import DisputeCase
 from billing.domain.calendar import month_span
 from billing.domain.charge import ChargedLine, Part
 from billing.domain.usage import Method
@@ -45,6 +46,7 @@ class TownRegister:
     """What billing's read door says."""
 
     documents: dict[BillKey, bytes] = field(default_factory=dict)
+    staff_cases: list[DisputeCase] = field(default_factory=lambda: [_waiting(), _decided()])
 
     def zone_of(self, account: str) -> str | None:
         return "Asia/Krasnoyarsk" if account in (ACCOUNT, OTHER_ACCOUNT) else None
@@ -102,6 +104,13 @@ class TownRegister:
         periods = [Period(2026, 2 + place) for place in range(months)]
         return [MonthAhead(period, {Service.COLD_WATER: water}, bill) for period in periods]
 
+    def disputes(self, _ledger: object, *, is_open: bool) -> list[DisputeCase]:
+        """Case 3 waits; case 1 was decided by somebody who is not here any more."""
+        return [case for case in self.staff_cases if case.matter.is_open == is_open]
+
+    def dispute(self, case: int, _ledger: object) -> DisputeCase | None:
+        return next((found for found in self.staff_cases if found.id == case), None)
+
     def division_of(self, account: str, amount_kopecks: int | None, _ledger: object) -> Allocation:
         """300 roubles of January, then 100 of February; 50 of March wait."""
         if account != ACCOUNT:
@@ -143,3 +152,14 @@ class TownRegister:
 
     def welfare_cases(self, _ledger: object) -> list[CaseSummary]:
         return [CaseSummary(ACCOUNT, "С-5", "subsidy", JANUARY, Period(2026, 6), 2, 1, 191_100, 1_500)]
+
+
+def _waiting() -> DisputeCase:
+    matter = Dispute(JANUARY, Service.COLD_WATER, SupplierId(2), date(2026, 2, 20), GROUND, "обращение № 3")
+    return DisputeCase(3, ACCOUNT, matter, MINE, 60_432)
+
+
+def _decided() -> DisputeCase:
+    matter = Dispute(JANUARY, Service.SOLID_WASTE, SupplierId(5), date(2026, 2, 12), "Меня не было", "обращение № 1")
+    ended = matter.decide(upheld=False, on=date(2026, 2, 19), act="решение № 1", by="somebody")
+    return DisputeCase(1, OTHER_ACCOUNT, ended, OTHERS, 0)

@@ -26,13 +26,24 @@ async def home(visit: Visit) -> Response:
 
 
 async def _overview(visit: Visit, me: dict[str, Any]) -> Response:
-    """For the welfare body, the regulator and the operator: benefits; suppliers where their receipts are open; the
-    welfare body's own cases."""
+    """For the welfare body, the regulator and the operator: benefits; disputes, suppliers and houses where they are
+    open to the role; the welfare body's own cases."""
     batches = (await visit.api.get("/v1/grant-batches"))["batches"]
     suppliers = (await visit.api.get("/v1/suppliers"))["suppliers"] if me["role"] != "welfare" else []
-    houses = (await visit.api.get("/v1/houses"))["houses"] if me["role"] in ("regulator", "operator") else []
+    sees_all = me["role"] in ("regulator", "operator")
+    houses = (await visit.api.get("/v1/houses"))["houses"] if sees_all else []
+    disputes = (await visit.api.get("/v1/disputes"))["disputes"] if sees_all else []
     cases = (await visit.api.get("/v1/welfare-cases"))["cases"] if me["role"] == "welfare" else []
-    return visit.page("overview.html", me=me, batches=batches, suppliers=suppliers, cases=cases, houses=houses)
+    return visit.page(
+        "overview.html",
+        me=me,
+        batches=batches,
+        suppliers=suppliers,
+        cases=cases,
+        houses=houses,
+        sees_all=sees_all,
+        waiting=len(disputes),
+    )
 
 
 routes = [Route("/", show(home), methods=["GET"])]

@@ -9,6 +9,7 @@ from pathlib import Path
 from billing.debt.balance import Move
 from billing.debt.books import AccountBook, Overdue
 from billing.debt.cases import pauses_of
+from billing.debt.disputes import Dispute
 from billing.debt.instalments import Instalment
 from billing.debt.payment import claims_of, divide_payment
 from billing.debt.requests import (
@@ -117,6 +118,11 @@ def test_a_disputed_line_waits_while_a_payment_of_its_bill_settles_the_others(st
     door = BillingRead(stage.office.engine, stage.office.keyring, FileStore(tmp_path))
     assert door.disputed_of("1", stage.office.ledger) == {note.key: line.open_kopecks}
     assert door.disputed_of("2", stage.office.ledger) == {}
+    (waits,) = door.disputes(stage.office.ledger, is_open=True)
+    assert (waits.account, waits.bill, waits.waiting_kopecks) == ("1", before.key, line.open_kopecks)
+    assert door.dispute(waits.id, stage.office.ledger) == waits
+    assert door.dispute(waits.id + 1, stage.office.ledger) is None
+    assert door.disputes(stage.office.ledger, is_open=False) == []
     balance = door.balance_of("1", stage.office.ledger)
     assert balance is not None
     assert (balance.open_kopecks, balance.disputed_kopecks) == (before.open_kopecks, line.open_kopecks)
@@ -139,8 +145,11 @@ def test_a_dispute_stops_its_line_s_clock_alone_and_rejected_lets_it_go_on(stage
     during = {overdue.debt.service: overdue.table.amount_kopecks for overdue in late(stage, "1", at)}
     assert during == {**without, Service.SEWAGE: 0}
     (case,) = stage.office.cases().of_accounts()["1"]
-    decision = DisputeDecision(case.id, upheld=False, on=due + timedelta(days=40), act="decision 9")
+    decision = DisputeDecision(case.id, upheld=False, on=due + timedelta(days=40), act="decision 9", by="a person")
     done(stage, stage.ask("decide", decision))
+    (ended,) = stage.office.cases().of_accounts()["1"]
+    assert isinstance(ended.matter, Dispute)
+    assert (ended.matter.decided_by, ended.matter.decision) == ("a person", "decision 9")
     (sewage,) = [o for o in late(stage, "1", at) if o.debt.service is Service.SEWAGE]
     assert [(row.days, row.pause is None) for row in sewage.table.rows] == [
         (9, True), (31, False), (21, True), (39, True),
@@ -148,6 +157,8 @@ def test_a_dispute_stops_its_line_s_clock_alone_and_rejected_lets_it_go_on(stage
     assert 0 < sewage.table.amount_kopecks < without[Service.SEWAGE]
     rejected = BillingRead(stage.office.engine, stage.office.keyring, FileStore(tmp_path))
     assert rejected.disputed_of("1", stage.office.ledger) == {}
+    (over,) = rejected.disputes(stage.office.ledger, is_open=False)
+    assert (over.matter, over.waiting_kopecks) == (ended.matter, 0)
     (twice,) = stage.work(
         stage.ask("again", DisputeDecision(case.id, upheld=True, on=due + timedelta(days=41), act="x"))
     )
