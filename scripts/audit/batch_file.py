@@ -39,6 +39,11 @@ class BatchFile:
         self._contents.append(_PLACES[content])
         self.records.add(record)
 
+    def add_sealed(self, count: int) -> None:
+        """So many more that stay sealed."""
+        self._contents += bytes((_PLACES[Content.SEALED],)) * count
+        self.records.add_none(count)
+
 
 def read_batch(files: Files, named: NamedFile) -> BatchFile:
     """Reads a batch's file; what is wrong with it, or with a leaf, is told."""
@@ -47,7 +52,11 @@ def read_batch(files: Files, named: NamedFile) -> BatchFile:
     def take(index: int, row: Row) -> None:
         found.add(*_leaf(aside, named, index, row, found))
 
-    read = files.read(named, take)
+    def take_sealed(count: int) -> None:
+        aside.leave_sealed(count)
+        found.add_sealed(count)
+
+    read = files.read(named, take, None if files.bundle.is_open else take_sealed)
     if read is None:
         return BatchFile()
     files.findings.merge(aside.findings)

@@ -12,6 +12,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic_core import from_json
+
 from contracts.client.private import private_folder
 from contracts.wire.ids import Address, Hash
 from scripts.audit.finding import CannotAudit
@@ -160,7 +162,7 @@ def _dump(block: SeenBlock) -> bytes:
 
 
 def _load(line: bytes) -> SeenBlock:
-    number, block_hash, parent, timestamp, rows = json.loads(line)
+    number, block_hash, parent, timestamp, rows = from_json(line)
     name, height = "0x" + block_hash, hex(number)
     transactions = tuple(
         Transaction(

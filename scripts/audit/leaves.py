@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 from array import array
-from binascii import a2b_base64, a2b_hex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from binascii import a2b_base64
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO
 
 from contracts.wire.erasure import signer_of
 from contracts.wire.files import Erasure
-from contracts.wire.ids import Address, Hash, KeyId
+from contracts.wire.ids import Address, Hash
 from contracts.wire.merkle import HASH_SIZE, Tree, leaf_hash, root_of_leaves
 from contracts.wire.sealed import SealError, unseal
 from contracts.wire.typed_data import SignatureError
 from scripts.audit.bundle import Bundle, path_of
 from scripts.audit.finding import Finding, Findings, Place
+from scripts.audit.rows import Row as Row  # noqa: PLC0414  told on, with the files they stand in
+from scripts.audit.rows import SealedRows, lines_of, row_of
 
 _HOLDER = "Fetch the file from another holder: any copy that leads to the root is the right one"
 _WHO = "Fetch the file from another holder, and have whoever published this one explain it"
@@ -50,20 +50,12 @@ _CLOSED = {
 }  # fmt: skip
 
 
-class Row(NamedTuple):
-    """One leaf's line as it stands in the file, read but not believed; ``sealed`` is base64."""
-
-    leaf: Hash
-    blob: bytes | None = None
-    key: KeyId | None = None
-    sealed: bytes | None = None
-    erased: Erasure | None = None
-
-
 STRETCH = 64
 """Every so many leaves it is kept where in the file they are."""
 Take = Callable[[int, Row], None]
 """What is done with each row of a file, and its place among them."""
+TakeSealed = Callable[[int], None]
+"""What is done with so many rows in a run that hold nothing but sealed records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +96,15 @@ class Files:
         """The same with findings of its own, which count once it is known that they are of the right file."""
         return Files(self.bundle, Findings(), self.erasers, self.roots)
 
-    def read(self, named: NamedFile, take: Take | None = None) -> Read | None:
-        """Reads a file line by line, whatever is wrong with it told; None where nothing of it can be used."""
+    def read(self, named: NamedFile, take: Take | None = None, take_sealed: TakeSealed | None = None) -> Read | None:
+        """Reads a file line by line, whatever is wrong with it told; None where nothing of it can be used. With
+        ``take_sealed`` sealed rows are told by their number alone, wherever many of them stand together."""
         file, before = self.bundle.file(named.kind, named.name), self.findings.number
         if file is None:
             self._tell(named, "file-missing", "the file", "no file", _HOLDER)
             return None
         with file:
-            head, hashes, starts = self._rows(named, file, take)
+            head, hashes, starts = self._rows(named, file, take, take_sealed)
         count = len(hashes) // HASH_SIZE
         if not count and self.findings.number == before:
             leaves = "its leaves" if named.count is None else f"{named.count} leaves, as on the chain"
@@ -131,12 +124,19 @@ class Files:
         return Read(head, tree, starts)
 
     def _rows(
-        self, named: NamedFile, file: Iterable[bytes], take: Take | None
+        self, named: NamedFile, file: BinaryIO, take: Take | None, take_sealed: TakeSealed | None
     ) -> tuple[Mapping[str, Any], bytes, array[int]]:
         """The head, the leaves' hashes one after another, and where stretches begin."""
         head: Mapping[str, Any] = {}
         hashes, starts, place = bytearray(), array("Q"), 0
-        for number, line in enumerate(file, start=1):
+        for number, line in lines_of(file, take_sealed is not None):
+            if isinstance(line, SealedRows):
+                starts.extend(place + line.begin(nth) for nth in range((2 - number) % STRETCH, line.count, STRETCH))
+                place += line.size
+                hashes += line.leaves
+                if take_sealed is not None:
+                    take_sealed(line.count)
+                continue
             if not line.endswith(b"\n"):
                 self._tell(named, "file-truncated", "a file that ends with its last line", "one that is cut short")
                 break
@@ -192,6 +192,10 @@ class Files:
             expected, found, remedy = _CLOSED[content]
             self._leaf(named, index, f"leaf-{content.value}", expected, found, remedy)
         return content, plain
+
+    def leave_sealed(self, count: int) -> None:
+        """So many leaves' content is not tried."""
+        self.findings.closed[Content.SEALED.value] += count
 
     def _content(self, row: Row) -> tuple[Content, bytes | None]:
         if row.erased is not None:
@@ -254,63 +258,3 @@ def rows_from(bundle: Bundle, named: NamedFile, leaf: int, starts: Sequence[int]
                 yield place, row_of(line)
             except (ValueError, KeyError, TypeError):
                 continue
-
-
-_PLAIN_ROW = re.compile(
-    rb'\{(?:"blob":"0x((?:[0-9a-f]{2})*)",)?(?:"key":"([0-9a-f]{32})",)?"leaf":"0x([0-9a-f]{64})"(?:\}$|,"sealed":")'
-)
-"""A row as publishers write it; any other spelling goes through JSON."""
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
-
-def row_of(line: bytes) -> Row:
-    """One leaf's line. Raises ValueError, KeyError and TypeError where it is none."""
-    line = line.rstrip(b"\n")
-    plain = _PLAIN_ROW.match(line)
-    if plain is None:
-        return _row(json.loads(line))
-    sealed = None
-    if plain.end() != len(line):
-        sealed = line[plain.end() : -2]
-        if line[-2:] != b'"}' or not _is_base64(sealed):
-            return _row(json.loads(line))
-    blob, key, leaf = plain.groups()
-    return Row(
-        Hash(a2b_hex(leaf)),
-        None if blob is None else a2b_hex(blob),
-        None if key is None else KeyId(a2b_hex(key)),
-        sealed,
-    )
-
-
-def _is_base64(text: bytes) -> bool:
-    padding = text.translate(None, _BASE64)
-    return len(text) % 4 == 0 and padding in (b"", b"=", b"==") and text.endswith(padding)
-
-
-def _row(value: Mapping[str, Any]) -> Row:
-    leaf = Hash(_hex(value["leaf"]))
-    if len(leaf) != 32:
-        raise ValueError("a leaf is 32 bytes")
-    sealed = value.get("sealed")
-    if "sealed" in value:
-        base64.b64decode(value["sealed"], validate=True)
-    return Row(
-        leaf,
-        _hex(value["blob"]) if "blob" in value else None,
-        KeyId(bytes.fromhex(value["key"])) if "key" in value else None,
-        None if sealed is None else str(sealed).encode(),
-        _erasure(value["erased"]) if "erased" in value else None,
-    )
-
-
-def _erasure(value: Mapping[str, Any]) -> Erasure:
-    key, at, act = KeyId(bytes.fromhex(value["key"])), int(value["at"]), str(value["act"])
-    if len(key) != 16 or not 0 <= at < 1 << 40:
-        raise ValueError("an erasure names a key of 16 bytes and a time of five")
-    act.encode()
-    return Erasure(key, at, act, _hex(value["signature"]))
-
-
-def _hex(value: object) -> bytes:
-    return bytes.fromhex(str(value).removeprefix("0x"))

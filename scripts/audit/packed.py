@@ -22,6 +22,10 @@ class Packed:
         self._data += value or b""
         self._ends.append(len(self._data))
 
+    def add_none(self, count: int) -> None:
+        """So many more, none of them there."""
+        self._ends.extend([len(self._data)] * count)
+
     def __getitem__(self, place: int) -> bytes | None:
         """The value at a place, or None. Raises IndexError past the last."""
         start = self._ends[place - 1] if place else 0

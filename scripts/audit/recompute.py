@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from sys import intern
 from typing import Any
 
 import numpy as np
+from pydantic_core import from_json
 
 from contracts.wire.ids import BillKey, BillState, Period, bill_id
 from contracts.wire.leaf import BillBlob, BillKind, bill_commit, decode_bill
@@ -104,7 +104,7 @@ class Recompute:
             return
         self._files.findings.count("bills worked out again")
         try:
-            document = json.loads(plain[64:])
+            document = from_json(plain[64:])
             faults = list(self._faults(book, index, bill, document, (row, plain[:32])))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             faults = [Fault("document-malformed", "its document", "a document of docs/protocol.md", repr(error))]
@@ -166,7 +166,7 @@ class Recompute:
         if index != key.index or row is None or row.blob is None:
             return None
         _, plain = self._case.files.aside().open(book.named, index, row)
-        return None if plain is None else (decode_bill(row.blob), json.loads(plain[64:]))
+        return None if plain is None else (decode_bill(row.blob), from_json(plain[64:]))
 
     def _named(
         self, book: Book, index: int, bill: BillBlob, document: Mapping[str, Any], named: tuple[Row, bytes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import Any
 
 from contracts.wire.keccak import keccak_many
@@ -20,6 +21,8 @@ LINE_SIZE = 12
 """Bytes of the blob of a supplier's own line."""
 _LINES_AT = 34
 """Where the lines begin in a bill's blob: after commitment, kind and number of lines."""
+_LINE = Struct(">H6s")
+"""A line of a bill's blob: supplier, kopecks."""
 _CREDIT_SIZE = 39
 _STRETCH = 1_000
 
@@ -101,12 +104,13 @@ def _is_plain_bill(blob: bytes) -> bool:
 
 
 def _add_lines(found: RunFile, index: int, blob: bytes) -> None:
-    place, kind, sign = index.to_bytes(4, "big"), blob[32:33], -1 if blob[32] == BillKind.CREDIT_NOTE else 1
-    for line in range(blob[33]):
-        at = _LINES_AT + 8 * line
-        mine = found.own.setdefault(blob[at] << 8 | blob[at + 1], Own())
-        amount = blob[at + 2 : at + 8]
-        mine.blobs += place + bytes((line,)) + kind + amount
+    place, kind, own = index.to_bytes(4, "big"), blob[32], found.own
+    sign = -1 if kind == BillKind.CREDIT_NOTE else 1
+    for line, (supplier, amount) in enumerate(_LINE.iter_unpack(blob[_LINES_AT : _LINES_AT + _LINE.size * blob[33]])):
+        mine = own.get(supplier)
+        if mine is None:
+            mine = own[supplier] = Own()
+        mine.blobs += b"%b%c%c%b" % (place, line, kind, amount)
         mine.total_kopecks += sign * int.from_bytes(amount, "big")
 
 
