@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import inspect
 import os
 import re
 import shlex
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 
+import ledger.witness
+from ledger.witness import HALTING
 from scripts.keeping.health import Kind
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,6 +124,13 @@ def test_every_fault_has_its_runbook_and_every_runbook_its_place() -> None:
     assert [page.name for page in RUNBOOKS if page.name != "README.md" and f"({page.name}" not in index] == []
     for occasion in ("validator-lost", "key-compromised", "chain-stalled", "wrong-tariff", "disk-full", "clock-off"):
         assert (ROOT / "docs" / "runbooks" / f"{occasion}.md").exists()
+
+
+def test_every_kind_of_a_witness_s_alarm_is_on_its_page() -> None:
+    kinds = {*HALTING, *re.findall(r'Alarm\("([a-z-]+)"', inspect.getsource(ledger.witness))}
+    assert len(kinds) >= 5
+    page = (ROOT / "docs" / "runbooks" / "witness-alarm.md").read_text()
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == kinds | {"ledger-differs"}
 
 
 def test_every_unit_that_a_page_names_is_there() -> None:
