@@ -50,15 +50,14 @@ from contracts.wire.typed_data import (
     sign_digest,
 )
 from scripts.bench import Result
-from scripts.chain import ROOT, ChainSettings, anvil, chain_answers
+from scripts.bench.chain import START, own_chain
+from scripts.chain import ROOT
 from scripts.deploy import HOLDERS, OWNERS, Settings, deploy
-from scripts.processes import Supervisor, free_port
 
 BILLS = 131_072
 SUPPLIERS = 5
 BATCH = 100
 READINGS = 10_000
-START = 1_767_225_600  # 2026-01-01 00:00 UTC
 RUN = RunId(1)
 
 
@@ -164,16 +163,8 @@ class Town:
 
 def measure() -> list[Result]:
     """gas.pay_one, gas.pay_order, gas.pay_batch100, gas.anchor_reading."""
-    with tempfile.TemporaryDirectory() as folder:
-        supervisor = Supervisor(Path(folder))
-        try:
-            port = free_port()
-            url = f"http://127.0.0.1:{port}"
-            supervisor.start(anvil(ChainSettings(port, START, block_time_s=0.1)))
-            supervisor.until(lambda: chain_answers(url), "the chain to answer", 20)
-            return _measure(Bench(Rpc(url, timeout_s=60), url))
-        finally:
-            supervisor.stop_all()
+    with tempfile.TemporaryDirectory() as folder, own_chain(Path(folder), block_time_s=0.1) as url:
+        return _measure(Bench(Rpc(url, timeout_s=60), url))
 
 
 def _measure(bench: Bench) -> list[Result]:

@@ -33,7 +33,8 @@ from contracts.wire.typed_data import (
     rouble_domain,
     sign_digest,
 )
-from scripts.bench.gas import BATCH, BILLS, RUN, START, SUPPLIERS, Town
+from scripts.bench.chain import START
+from scripts.bench.gas import BATCH, BILLS, RUN, SUPPLIERS, Town
 from scripts.deploy import HOLDERS, Role
 
 BATCHES, ORDERS, GRANTS, READINGS, PAYERS = 9, 100, 40, 10, 20

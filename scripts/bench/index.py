@@ -13,13 +13,12 @@ from pathlib import Path
 
 from contracts.client.rpc import Rpc
 from scripts.bench import Result
-from scripts.bench.gas import START, Bench, Town
+from scripts.bench.chain import own_chain, paced
+from scripts.bench.gas import Bench, Town
 from scripts.bench.history import History
 from scripts.bench.postgres import PostgresMissing, postgres
 from scripts.bench.reading import RPC_S, Reading, WrongLedger, read_apart
-from scripts.chain import ChainSettings, Pacer, anvil, chain_answers
 from scripts.cli.console import err
-from scripts.processes import Supervisor, free_port
 
 PARTS = 12
 TIMES_LONGER = 4
@@ -72,21 +71,11 @@ def _on_postgres(url: str, home: Path, whole: Reading, baselines: dict[str, int]
 
 @contextmanager
 def _chain(home: Path) -> Iterator[tuple[str, History]]:
-    supervisor = Supervisor(home)
-    try:
-        port = free_port()
-        url = f"http://127.0.0.1:{port}"
-        supervisor.start(anvil(ChainSettings(port, START)))
-        supervisor.until(lambda: chain_answers(url), "the chain to answer", 20)
-        pacer = Pacer(url, _SETUP_PACE_S)
-        try:
+    with own_chain(home) as url:
+        with paced(url, _SETUP_PACE_S):
             town = Town(Bench(Rpc(url, timeout_s=RPC_S), url))
-        finally:
-            pacer.stop()
         town.bench.deployment.save(home / "deployment.json")
         yield url, History(town, seed=1)
-    finally:
-        supervisor.stop_all()
 
 
 def _grow(history: History, parts: int) -> None:

@@ -18,15 +18,14 @@ from contracts.client.rpc import Rpc
 from contracts.wire import calls
 from contracts.wire.ids import BillState
 from scripts.bench import Result
-from scripts.bench.gas import BATCH, BILLS, RUN, START, Bench, Town, WrongState
-from scripts.chain import ChainSettings, anvil, chain_answers
+from scripts.bench.chain import own_chain
+from scripts.bench.gas import BATCH, BILLS, RUN, Bench, Town, WrongState
 from scripts.cli.console import err
 from scripts.home import Home
 from scripts.network.build import BuildFailed, build
 from scripts.network.genesis import BLOCK_PERIOD_S
 from scripts.network.members import VALIDATORS
 from scripts.network.network import Network
-from scripts.processes import Supervisor, free_port
 
 SINGLES = 600
 BATCHES = 40
@@ -119,13 +118,5 @@ def _network() -> Iterator[str]:
 
 @contextmanager
 def _anvil() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="kopeck-bench-") as folder:
-        supervisor = Supervisor(Path(folder))
-        try:
-            port = free_port()
-            url = f"http://127.0.0.1:{port}"
-            supervisor.start(anvil(ChainSettings(port, START, block_time_s=BLOCK_PERIOD_S)))
-            supervisor.until(lambda: chain_answers(url), "the chain to answer", 20)
-            yield url
-        finally:
-            supervisor.stop_all()
+    with tempfile.TemporaryDirectory(prefix="kopeck-bench-") as folder, own_chain(Path(folder), BLOCK_PERIOD_S) as url:
+        yield url

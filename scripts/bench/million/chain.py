@@ -14,12 +14,9 @@ from contracts.client.signer import LocalSigner
 from contracts.client.transactions import Transaction
 from contracts.wire.ids import Address
 from contracts.wire.typed_data import address_of
-from scripts.chain import ChainSettings, Pacer, anvil, chain_answers
+from scripts.bench.chain import own_chain, paced
 from scripts.deploy import HOLDERS, OWNERS, Settings, deploy
-from scripts.processes import Supervisor, free_port
 
-START = 1_767_225_600
-"""Time of the first block: 2026-01-01 00:00 UTC."""
 PARTIES = ("deployer", "relay", *OWNERS, *sorted({name for names in HOLDERS.values() for name in names}))
 _PACE_S = 0.02
 _TIMEOUT_S = 300.0
@@ -94,18 +91,8 @@ class Hands:
 
 @contextmanager
 def new_chain(folder: Path) -> Iterator[Hands]:
-    """An Anvil of its own with everything deployed; it ends with the context."""
-    supervisor = Supervisor(folder)
-    try:
-        port = free_port()
-        url = f"http://127.0.0.1:{port}"
-        supervisor.start(anvil(ChainSettings(port, START)))
-        supervisor.until(lambda: chain_answers(url), "the chain to answer", 20)
-        pacer = Pacer(url, _PACE_S)
-        try:
+    """A chain of its own with everything deployed; it ends with the context."""
+    with own_chain(folder) as url:
+        with paced(url, _PACE_S):
             deployment = deploy(url, {name: key_of(name) for name in PARTIES}, Settings(activation_delay_s=0))
-        finally:
-            pacer.stop()
         yield Hands(Rpc(url, timeout_s=_TIMEOUT_S), deployment)
-    finally:
-        supervisor.stop_all()
