@@ -69,6 +69,18 @@ class MonthNotBegun(Exception):
         self.period, self.first = period, first
 
 
+class MonthNotOver(Exception):
+    """A month is to be billed before it is over where the houses stand, and nobody said to bill what is read so far."""
+
+    def __init__(self, period: Period, zone: str) -> None:
+        end = month_span(period, zone).end
+        super().__init__(
+            f"{period} is not over by the clock of {zone}: the readings of its end are not there yet; ask for its run "
+            f"from {end} on, or with --before-end to bill what is read so far and correct it later"
+        )
+        self.period, self.end = period, end
+
+
 @dataclass(frozen=True, slots=True)
 class Worked:
     """What a run would hold: its drafts, what they stand on, and how many accounts have a bill for it already."""
@@ -99,10 +111,10 @@ class Preparer:
         """Prepares the bills of every account that has none for the period; by a ``policy`` of four eyes they wait.
 
         Where an account can't be billed, nothing is prepared unless the request leaves such accounts out, or another
-        hand is to look at the list. Raises MonthNotBegun, ProblemsFound, NothingToBill, UnknownDocument and
-        DecisionsOutstanding.
+        hand is to look at the list. Raises MonthNotBegun, MonthNotOver, ProblemsFound, NothingToBill, UnknownDocument
+        and DecisionsOutstanding.
         """
-        self._check_begun(request.period)
+        self._check_clock(request)
         if request.accounts is None:
             return self._bill_city(request, item, policy)
         work = self._work_out(request.period, request.accounts, policy)
@@ -112,12 +124,15 @@ class Preparer:
         )
         return self._store(basis, ordered(work.drafts), _stage(policy))
 
-    def _check_begun(self, period: Period) -> None:
-        """Raises MonthNotBegun where some house is still in the month before, by the ledger's last block."""
-        head = self._ledger.head()
+    def _check_clock(self, request: RunRequest) -> None:
+        """Raises MonthNotBegun and MonthNotOver where some house is not that far, by the ledger's last block."""
+        head, period = self._ledger.head(), request.period
         for zone in sorted({house.zone for house in self._accounts.houses().values()}):
-            if head is not None and head.timestamp < month_span(period, zone).start_ts:
+            span = month_span(period, zone)
+            if head is not None and head.timestamp < span.start_ts:
                 raise MonthNotBegun(period, zone)
+            if head is not None and head.timestamp < span.end_ts and not request.before_end:
+                raise MonthNotOver(period, zone)
 
     def _bill_city(self, request: RunRequest, item: int, policy: Policy) -> int:
         """The same for all accounts, by columns."""

@@ -132,14 +132,15 @@ class RefundOrder:
 class RunRequest:
     """Bill a period: all accounts that have no bill for it yet, or those named.
 
-    Where an account can't be billed nothing is, unless ``leaves_out_problems`` says to go on for the rest. ``hand`` is
-    who asks, where a run has to be approved by another.
+    Where an account can't be billed nothing is, unless ``leaves_out_problems`` says to go on for the rest. A month that
+    is not over is billed only ``before_end``. ``hand`` is who asks, where a run has to be approved by another.
     """
 
     kind: ClassVar[str] = "run"
     period: Period
     accounts: tuple[str, ...] | None = None
     leaves_out_problems: bool = False
+    before_end: bool = False
     hand: Hand | None = None
 
     def to_json(self) -> dict[str, object]:
@@ -149,7 +150,8 @@ class RunRequest:
     def signed(self) -> dict[str, object]:
         """What a hand signs. A choice not made is left out: a request of before that choice reads the same."""
         named = None if self.accounts is None else list(self.accounts)
-        chosen = {"leaves_out_problems": True} if self.leaves_out_problems else {}
+        choices = {"leaves_out_problems": self.leaves_out_problems, "before_end": self.before_end}
+        chosen = {name: True for name, is_chosen in choices.items() if is_chosen}
         return {"period": str(self.period), "accounts": named, **chosen}
 
     @classmethod
@@ -160,6 +162,7 @@ class RunRequest:
             Period.parse(value["period"]),
             None if named is None else tuple(named),
             bool(value.get("leaves_out_problems", False)),
+            bool(value.get("before_end", False)),
             None if hand is None else Hand.from_json(hand),
         )
 

@@ -16,7 +16,7 @@ from billing.inbox import Item, State
 from billing.office import RELAY, Office, transaction
 from billing.policy import NotAHand, Policies
 from billing.post import Poster
-from billing.prepare import MonthNotBegun, NothingToBill, Preparer, ProblemsFound
+from billing.prepare import MonthNotBegun, MonthNotOver, NothingToBill, Preparer, ProblemsFound
 from billing.requests import ApprovalRequest, CorrectionRequest, RunRequest
 from billing.run import Run, RunStage
 from billing.tariffs import UnknownDocument
@@ -84,6 +84,9 @@ class RunDesk:
             return
         except MonthNotBegun as error:
             inbox.failed([item.id], "month-not-begun", str(error))
+            return
+        except MonthNotOver as error:
+            inbox.failed([item.id], "month-not-over", str(error))
             return
         except ProblemsFound as error:
             inbox.failed([item.id], "accounts-with-problems", str(error), result={"problems": error.problems})

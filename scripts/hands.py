@@ -7,7 +7,6 @@ from dataclasses import replace
 from billing.policy import Policy, sign
 from billing.requests import ApprovalRequest, CorrectionRequest, Hand, RunRequest
 from billing.run import Run
-from contracts.wire.ids import Period
 from scripts.home import Home
 
 _UNSIGNED = Hand("", b"")
@@ -18,10 +17,9 @@ def office_policy(home: Home, hands: list[str], needs_passports: bool = False) -
     return Policy({name: home.address(_key_name(name)) for name in hands}, needs_passports)
 
 
-def signed_run(home: Home, period: Period, by: str, leaves_out: bool = False) -> RunRequest:
-    """A hand's signed request for a run."""
-    request = RunRequest(period, leaves_out_problems=leaves_out)
-    return replace(request, hand=sign(by, home.key(_key_name(by)), request))
+def signed_run(home: Home, request: RunRequest, by: str | None) -> RunRequest:
+    """A request for a run under a hand; as it is where there is nobody to sign."""
+    return request if by is None else replace(request, hand=sign(by, home.key(_key_name(by)), request))
 
 
 def signed_correction(home: Home, request: CorrectionRequest, by: str | None) -> CorrectionRequest:

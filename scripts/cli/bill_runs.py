@@ -45,15 +45,18 @@ def run(
     month: MonthArgument,
     key: KeyOption = None,
     leave_out_problems: LeaveOutOption = False,
+    before_end: Annotated[
+        bool, typer.Option("--before-end", help="Bill a month that is not over by what is read so far.")
+    ] = False,
     by: AskedByOption = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Asks billing to bill a month: every account that has no bill for it yet. One that can't be billed stops all."""
     period, town = Period.parse(month), open_town(home)
-    request = RunRequest(period, leaves_out_problems=leave_out_problems)
-    if by is not None:
-        request = signed_run(town.home, period, by, leave_out_problems)
+    request = RunRequest(period, leaves_out_problems=leave_out_problems, before_end=before_end)
+    request = signed_run(town.home, request, by)
     rest = " without those that can't be" if leave_out_problems else ""
+    rest += " before its end" if before_end else ""
     key = key or town.inbox.free_key(RunRequest.kind, f"kopeck bill run {period}{rest}")
     item = town.inbox.put(key, request)
     out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")

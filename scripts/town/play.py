@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from billing.requests import AgentPayment, Prepayment
+from billing.requests import AgentPayment, Prepayment, RunRequest
 from billing.tariffs import demo_documents
 from contracts.wire.calls import encode_mint, encode_set_supplier_active
 from contracts.wire.ids import Hash, Period, SupplierId
@@ -121,7 +121,7 @@ class Play:
         """A run for the month: asked for by one hand, approved by another, proposed, activated, final."""
         stage = self._stage
         with self._steps.step("billing", f"billing {period}"):
-            posted(stage, f"run {period}", signed_run(stage.home, period, CLERK), f"the run of {period}")
+            posted(stage, f"run {period}", signed_run(stage.home, RunRequest(period), CLERK), f"the run of {period}")
             wanted = len(self._town.flats)
             stage.until(lambda: len(stage.bills(period)) == wanted, f"the bills of {period}")
 

@@ -93,7 +93,8 @@ class Stage:
     # --- before the first month ---
 
     def open(self, accounts: int, metered: bool = True) -> None:
-        """Suppliers, tariffs, a house with its accounts and cold-water meters, money for agent and welfare."""
+        """Suppliers, tariffs, a house with its accounts and cold-water meters, money for agent and welfare; by the
+        chain's clock the accounts' first month is over."""
         for name, services in SUPPLIERS.items():
             self.suppliers[name] = self.town.add_supplier(name)
             self.office.register.add_house(HOUSE)
@@ -116,6 +117,7 @@ class Stage:
         self.source = self.town.add_source("concentrator")
         for party in ("agent", "welfare"):
             self.mint(party, 100_000_000)
+        self.wait_for(Period(OPENED.year, OPENED.month))
         self.town.finalise()
         self.indexed.sync()
 
@@ -155,11 +157,12 @@ class Stage:
         self.indexed.sync()
 
     def wait_for(self, period: Period) -> None:
-        """The chain's clock goes on to where a month has begun at the houses, if it is not there yet."""
-        begins = month_span(period, ZONE).start_ts
-        if self.town.reader.head().timestamp < begins:
-            self.town.rpc.call("evm_setNextBlockTimestamp", begins)
-            self.turn()
+        """The chain's clock goes on to where a month is over at the houses, if it is not there yet."""
+        over = month_span(period, ZONE).end_ts
+        if self.town.reader.head().timestamp < over:
+            self.town.rpc.call("evm_setNextBlockTimestamp", over)
+            self.town.mine(1)
+            self.indexed.sync()
 
     def settle(self) -> None:
         """Everything there is now becomes final, in the ledger too."""

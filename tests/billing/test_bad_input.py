@@ -14,6 +14,7 @@ from sqlalchemy import update
 from billing.domain.readings import MeterBinding, MeterKind
 from billing.inbox import Item, State
 from billing.policy import Policies, Policy
+from billing.prepare import MonthNotOver, Preparer
 from billing.requests import RunRequest
 from billing.schema import accounts, houses
 from contracts.wire.calls import encode_register_meters
@@ -186,8 +187,46 @@ def test_a_month_that_has_not_begun_is_refused_by_name_with_the_day(stage: Stage
     assert f"{now.next()} has not begun" in (later.reason or "")
     assert f"{now.next()}-01" in (later.reason or "")
     assert stage.office.runs.billed(now.next()) == set()
-    begun = ask(stage, "now", RunRequest(now))
-    assert begun.state is State.DONE, begun.reason
+
+
+def test_a_month_that_is_not_over_is_billed_only_if_asked_for_before_its_end(stage: Stage) -> None:
+    ready(stage, 2)
+    head = stage.office.ledger.head()
+    assert head is not None
+    here = datetime.fromtimestamp(head.timestamp, ZoneInfo(HOUSE.zone))
+    now = Period(here.year, here.month)
+    stage.turn()
+    early = ask(stage, "early", RunRequest(now, leaves_out_problems=True))
+    assert (early.state, early.slug) == (State.FAILED, "month-not-over")
+    assert f"{now} is not over by the clock of {HOUSE.zone}" in (early.reason or "")
+    assert f"from {now.next()}-01 on" in (early.reason or "")
+    assert "--before-end" in (early.reason or "")
+    assert stage.office.runs.billed(now) == set()
+    meant = ask(stage, "meant", RunRequest(now, before_end=True))
+    assert meant.state is State.DONE, meant.reason
+
+
+def test_a_month_is_over_with_the_second_that_begins_the_next(stage: Stage) -> None:
+    """By the houses' clock and no other: January ends in Krasnoyarsk seven hours before it ends by UTC."""
+    ready(stage, 1)
+    head = stage.office.ledger.head()
+    assert head is not None
+    here = datetime.fromtimestamp(head.timestamp, ZoneInfo(HOUSE.zone))
+    now = Period(here.year, here.month)
+    end = int(datetime(now.next().year, now.next().month, 1, tzinfo=ZoneInfo(HOUSE.zone)).timestamp())
+    stage.town.rpc.call("evm_setNextBlockTimestamp", end - 1)
+    stage.town.mine(1)
+    stage.indexed.sync()
+    preparer = Preparer(
+        stage.office.engine, stage.office.register, stage.office.keyring, stage.office.tariffs, stage.office.ledger
+    )
+    item = stage.ask("at the end", RunRequest(now)).id
+    with pytest.raises(MonthNotOver, match=f"{now} is not over"):
+        preparer.bill_period(RunRequest(now), item)
+    stage.town.rpc.call("evm_setNextBlockTimestamp", end)
+    stage.town.mine(1)
+    stage.indexed.sync()
+    assert preparer.bill_period(RunRequest(now), item)
 
 
 def test_a_meter_needs_a_passport_where_the_policy_asks_for_one(stage: Stage) -> None:
