@@ -20,7 +20,7 @@ from scripts.bench.postgres import PostgresMissing, postgres
 from scripts.bench.reading import RPC_S, Reading, WrongLedger, read_apart
 from scripts.cli.console import err
 
-PARTS = 12
+PARTS = 24
 TIMES_LONGER = 4
 _TO_FINALITY = 13
 _SETUP_PACE_S = 0.1
