@@ -13,7 +13,18 @@ from api.context import Context
 from api.headers import SecurityHeaders
 from api.limits import BodyLimit
 from api.problems import NotFound, install
-from api.routes import bills, disputes, documents, files, houses, payments, sessions, supplier_books, suppliers
+from api.routes import (
+    bills,
+    checkpoints,
+    disputes,
+    documents,
+    files,
+    houses,
+    payments,
+    sessions,
+    supplier_books,
+    suppliers,
+)
 
 DESCRIPTION = """Bills, payments and proofs. Money is whole kopecks, hashes are 0x hex, times are UTC.
 Errors are RFC 9457 problem details with a `remedy`. A bearer token comes from `POST /v1/sessions`,
@@ -38,6 +49,7 @@ def create_app(context: Context, hosts: Sequence[str] = LOCAL_HOSTS, https: bool
     for router in (
         sessions.router,
         bills.router,
+        checkpoints.router,
         disputes.router,
         documents.router,
         houses.router,

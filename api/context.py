@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from api.balance import Balances
+from api.checkpoints import Checkpoints
 from api.house import HousePages
 from api.models import Account, Bill, GrantBatch, Proof, Statement, Status, Supplier, WelfareCase
 from api.orders import Network
@@ -83,6 +84,7 @@ class Context:
     balances: Balances
     outlooks: Outlooks
     houses: HousePages
+    checkpoints: Checkpoints
     documents: Documents
     supplier_desk: SupplierDesk
     requests: Requests

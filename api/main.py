@@ -18,6 +18,7 @@ from api.app import LOCAL_HOSTS, create_app
 from api.balance import Balances
 from api.books import LedgerBooks
 from api.caller import IN_PROCESS
+from api.checkpoints import Checkpoints
 from api.context import Context
 from api.house import HousePages
 from api.orders import Network
@@ -34,6 +35,7 @@ from api.webhooks import Webhooks
 from billing.paper.desk import Papers
 from billing.read import BillingRead, inbox_of
 from ledger.queries import Ledger
+from ledger.queries.observed import Observed
 from webapp.app import create_webapp
 from webapp.view import DemoLogin
 
@@ -55,6 +57,7 @@ def open_context(home: Path, secret: str) -> Context:
         balances=Balances(ledger, register, people),
         outlooks=Outlooks(ledger, register),
         houses=HousePages(ledger, register),
+        checkpoints=Checkpoints(Observed(home / "checkpoints")),
         documents=Documents(Papers.open(home, ledger), people, payees),
         supplier_desk=SupplierDesk(ledger, books, payees, Webhooks(engine)),
         requests=Requests(inbox_of(home)),

@@ -34,8 +34,8 @@ class Published:
             cosignature.check(checkpoint)
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
-            path = self._path(checkpoint.name)
-            known = self._read(path) if path.exists() else Cosigned(checkpoint)
+            path = self.path_of(checkpoint.name)
+            known = self.read(path) if path.exists() else Cosigned(checkpoint)
             merged = known.merged(cosignatures)
             if merged != known or not path.exists():
                 write_durably(path, merged.encode())
@@ -43,20 +43,25 @@ class Published:
 
     def all(self) -> list[Cosigned]:
         """All that are published, ascending by height. Raises BadPublication."""
-        paths = sorted(self.folder.glob("0x*.json")) if self.folder.is_dir() else []
-        return sorted((self._read(path) for path in paths), key=lambda found: found.checkpoint.height)
+        return sorted((self.read(path) for path in self.paths()), key=lambda found: found.checkpoint.height)
 
-    def _path(self, name: Hash) -> Path:
+    def paths(self) -> list[Path]:
+        """The files of the folder, by name."""
+        return sorted(self.folder.glob("0x*.json")) if self.folder.is_dir() else []
+
+    def path_of(self, name: Hash) -> Path:
+        """Where the checkpoint of this name is, or would be."""
         return self.folder / f"0x{name.hex()}.json"
 
-    def _read(self, path: Path) -> Cosigned:
+    def read(self, path: Path) -> Cosigned:
+        """One file, checked. Raises BadPublication."""
         try:
             found = parse_cosigned(path.read_bytes())
             for cosignature in found.cosignatures:
                 cosignature.check(found.checkpoint)
         except CheckpointError as error:
             raise BadPublication(path, str(error)) from error
-        if self._path(found.checkpoint.name) != path:
+        if self.path_of(found.checkpoint.name) != path:
             raise BadPublication(path, "it holds another checkpoint than its name says")
         return found
 

@@ -17,6 +17,7 @@ from webapp.client import ApiProblem
 from webapp.pages import (
     balance,
     bill,
+    checkpoints,
     decisions,
     dispute,
     home,
@@ -72,6 +73,7 @@ def create_webapp(
         *prepay.routes,
         *statement.routes,
         *verify.routes,
+        *checkpoints.routes,
         Mount("/static", _Static(directory=HERE / "static")),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _http_error})

@@ -15,6 +15,7 @@ from argon2 import PasswordHasher
 
 from api.balance import Balances
 from api.books import LedgerBooks
+from api.checkpoints import Checkpoints
 from api.context import Context
 from api.house import HousePages
 from api.orders import Network
@@ -33,6 +34,7 @@ from billing.inbox import Inbox
 from billing.paper.desk import Papers
 from billing.paper.gis.directory import read_directory
 from billing.store import open_database as open_billing
+from contracts.wire.checkpoint import Checkpoint, Cosignature
 from contracts.wire.ids import (
     BillKey,
     BillState,
@@ -41,8 +43,10 @@ from contracts.wire.ids import (
     Service,
     SupplierId,
 )
-from contracts.wire.typed_data import rouble_domain
+from contracts.wire.typed_data import address_of, rouble_domain
+from ledger.published import Published
 from ledger.queries import Ledger
+from ledger.queries.observed import Observed
 from tests.api.town_ledger import (
     ACCOUNT,
     AGENT,
@@ -55,6 +59,7 @@ from tests.api.town_ledger import (
     ROUBLE,
     SETTLEMENT,
     TownLedger,
+    hash_of,
     town_ledger,
 )
 from tests.api.town_prints import REQUISITES, TownPrints, line_document
@@ -75,6 +80,7 @@ class Town:
     prints: TownPrints
     payees: Payees
     directory: Path
+    checkpoints: Path
 
     def owe(self, service: Service, supplier: int, kopecks: int) -> None:
         """Leaves a debt of December."""
@@ -82,6 +88,12 @@ class Town:
         self.prints.debts.append(
             LineDebt(december, 0, service, SupplierId(supplier), Period(2025, 12), date(2026, 1, 12), kopecks)
         )
+
+    def publish(self, height: int, *observers: bytes) -> Checkpoint:
+        """Publishes a checkpoint that these observers' keys signed."""
+        point = Checkpoint(CHAIN_ID, SETTLEMENT, height, hash_of(0x71), 9, hash_of(0x72), hash_of(0x73))
+        signed = [Cosignature.make(key, address_of(key), point) for key in observers]
+        return Published(self.checkpoints).put(point, *signed).checkpoint
 
     def close(self, key: BillKey) -> None:
         """Pays a bill in full behind everybody's back."""
@@ -115,13 +127,14 @@ def make_town(folder: Path) -> Town:
         balances=Balances(cast(Ledger, ledger), register, people),
         outlooks=Outlooks(cast(Ledger, ledger), register),
         houses=HousePages(cast(Ledger, ledger), register),
+        checkpoints=Checkpoints(Observed(folder / "checkpoints")),
         documents=Documents(desk, people, payees),
         supplier_desk=SupplierDesk(cast(Ledger, ledger), books, payees, Webhooks(engine)),
         requests=Requests(inbox),
         network=network,
         files=folder / "files",
     )
-    return Town(context, ledger, register, inbox, prints, payees, directory)
+    return Town(context, ledger, register, inbox, prints, payees, directory, folder / "checkpoints")
 
 
 def _populate(people: People) -> None:

@@ -48,6 +48,7 @@ pytestmark = [
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Town]]:
     """The small town, served."""
     town = make_town(tmp_path_factory.mktemp("town"))
+    town.publish(1100, b"\x01" * 32, b"\x02" * 32)
     door = create_app(town.context)
     inside = httpx.ASGITransport(door, raise_app_exceptions=False, client=(IN_PROCESS, 0))
     http = httpx.AsyncClient(transport=inside, base_url="http://127.0.0.1")
@@ -114,6 +115,7 @@ def test_a_resident_reads_a_bill(site: tuple[str, Town], chromium: Browser, size
     ("login", "path"),
     [
         (None, "/login"),
+        (None, "/checkpoints"),
         ("resident12", "/bills/1-1"),
         ("resident12", "/bills/1-0/pay"),
         ("resident12", "/bills/1-0/order"),
