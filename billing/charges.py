@@ -11,6 +11,7 @@ from billing.checks import Checks
 from billing.domain.charge import ChargedLine
 from billing.domain.house_use import HouseUse
 from billing.domain.household import AccountMonth
+from billing.domain.missing import missing_of
 from billing.domain.services import charge_account
 from billing.domain.tariff import NoTariff, TariffError
 from billing.domain.usage import DecreasingRegister
@@ -56,11 +57,7 @@ def charge_months(months: Iterable[AccountMonth], checks: Checks) -> Charges:
     out = Charges()
     for month in months:
         out.take_house(month)
-        gaps = checks.problems(month)
-        try:
-            lines = [] if gaps else charge_account(month)
-        except (DecreasingRegister, NoTariff, TariffError) as error:
-            gaps, lines = [str(error)], []
+        lines, gaps = _charge(month, checks)
         if lines:
             out.months[month.account], out.lines[month.account] = month, lines
             continue
@@ -69,6 +66,17 @@ def charge_months(months: Iterable[AccountMonth], checks: Checks) -> Charges:
         )
         _log.warning("run.account_not_billed", account=month.account, period=str(month.period))
     return out
+
+
+def _charge(month: AccountMonth, checks: Checks) -> tuple[list[ChargedLine], list[str]]:
+    """A month's lines, or all that keeps it from having them: not only what the rules come upon first."""
+    gaps = checks.problems(month)
+    try:
+        if not gaps:
+            return charge_account(month), []
+    except (DecreasingRegister, NoTariff, TariffError) as error:
+        gaps = [str(error)]
+    return [], list(dict.fromkeys([*gaps, *missing_of(month)]))
 
 
 def credits_for(lines: Sequence[ChargedLine], prepaid: Sequence[Credit]) -> list[Credit]:

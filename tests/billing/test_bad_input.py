@@ -110,6 +110,27 @@ def test_a_missing_tariff_names_every_account_the_area_and_the_day(stage: Stage)
     assert all("no tariff for" in why and "krasnoyarsk" in why and "publish one" in why for why in found.values())
 
 
+def test_an_account_is_told_all_that_it_lacks_at_once(stage: Stage) -> None:
+    """No area, a water meter that fell, gas without a price, and a house whose areas know no heat or waste of water."""
+    ready(stage)
+    no_area(stage)
+    falling(stage)
+    stage.office.register.set_supplier(HOUSE.code, Service.GAS, stage.suppliers["fund"], date(2026, 1, 1))
+    stage.office.register.add_house(replace(HOUSE, areas=("krasnoyarsk", "russia")))
+    found = problems(ask(stage, "run", RunRequest(JANUARY)))
+    assert set(found) == {"1", "2", "3", "4"}
+    lacks = [f"no {what} in krasnoyarsk, russia" for what in (
+        "tariff for cold_water", "tariff for hot_water", "norm for hot_water", "tariff for sewage", "tariff for gas",
+        "norm for gas", "tariff for heating", "norm for heating",
+    )]  # fmt: skip
+    for name, why in found.items():
+        assert [one for one in lacks if one not in why] == [], name
+        assert all(why.count(one) == 1 for one in lacks)
+        assert "stand-in" not in why
+        assert ("set the flat's area" in why) is ("record a rollover" in why) is (name == "2")
+    assert "norm for cold_water" not in found["1"]  # it has a meter that can be read
+
+
 def publish(stage: Stage, **changes: object) -> None:
     value = {
         "format": 1, "name": "moscow-cold-water-again", "kind": "tariff", "area": "moscow", "service": "cold_water",
