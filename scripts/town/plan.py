@@ -101,10 +101,15 @@ class Flat:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """A house with one concentrator of its own."""
+    """A house with one concentrator and one meter of cold water of its own, managed by its owners directly.
+
+    ``common_area_dm2``: stairs and halls, which are cleaned with water that no flat's meter counts.
+    """
 
     number: int
     flats: tuple[Flat, ...]
+    common_area_dm2: int
+    meter: MeterPlan
 
     @property
     def area_dm2(self) -> int:
@@ -125,6 +130,11 @@ class Town:
     def flats(self) -> list[Flat]:
         """Every flat, house by house."""
         return [flat for house in self.houses for flat in house.flats]
+
+    @property
+    def meters(self) -> list[MeterPlan]:
+        """Every meter: those of the flats, then those of the houses."""
+        return [meter for flat in self.flats for meter in flat.meters] + [house.meter for house in self.houses]
 
     @property
     def days(self) -> list[date]:
@@ -176,7 +186,16 @@ def plan_town(accounts: int, first: Period, months: int, seed: int) -> Town:
         home = built[i * houses // accounts]
         where = (i * houses // accounts + 1, len(home) + 1)
         home.append(_flat(i, where, roles.get(i, set()), span[0], rng))
-    return Town(seed, span, SUPPLIERS, tuple(House(n + 1, tuple(flats)) for n, flats in enumerate(built)))
+    return Town(seed, span, SUPPLIERS, tuple(_house(n + 1, flats, span[0], seed) for n, flats in enumerate(built)))
+
+
+def _house(number: int, flats: list[Flat], first: Period, seed: int) -> House:
+    """Drawn apart from the flats, so that a house's meter changes nothing of who lives there."""
+    rng = Random(f"kopeck house {seed} {number}")
+    begin = date(first.year, first.month, 1)
+    meter = MeterPlan(_name(rng), Service.COLD_WATER, 1, rng.randrange(1_000_000, 9_000_000), begin)
+    common_area_dm2 = sum(flat.area_dm2 for flat in flats) // 10
+    return House(number, tuple(flats), common_area_dm2, meter)
 
 
 def _cast(accounts: int, rng: Random) -> dict[int, set[str]]:

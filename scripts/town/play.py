@@ -8,7 +8,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from billing.requests import AgentPayment, Prepayment, RunRequest
-from billing.tariffs import demo_documents
 from contracts.wire.calls import encode_mint, encode_set_supplier_active
 from contracts.wire.ids import Hash, Period, SupplierId
 from contracts.wire.keccak import keccak
@@ -17,7 +16,7 @@ from scripts.hands import office_policy, signed_run
 from scripts.town import stories, welfare
 from scripts.town.feed import DAYS_A_BATCH, Feed, concentrator_spec, stop_concentrators
 from scripts.town.plan import Habit
-from scripts.town.register import open_books
+from scripts.town.register import documents_of_town, open_books
 from scripts.town.residents import Residents
 from scripts.town.setup import concentrator, register, source_ids, sources_of
 from scripts.town.stage import Stage
@@ -70,7 +69,7 @@ class Play:
         with self._steps.step("register", "registering suppliers, sources, meters, tariffs and accounts"):
             running.start_services(FIRST_SERVICES[:1])
             register(self._town, stage.home, stage.parties, stage.reader)
-            for document in demo_documents():
+            for document in documents_of_town():
                 tariff = stage.tariffs.add(document)
                 data = stage.tariffs.publish_call(tariff)
                 stage.parties.act("operator", f"publish {tariff.hex()}", "TariffBook", data)

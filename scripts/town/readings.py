@@ -2,7 +2,8 @@
 
 Registers are read at local midnight, when the day is over; every meter's opening is read at the start of its first
 day, and electricity's registers when a month or the meter's own time ends. Gaps are half-hours the concentrator never
-got: the profile says so, the registers carry on.
+got: the profile says so, the registers carry on. A house's meter of cold water counts what its flats took, those
+without meters too, and what the stairs were cleaned with.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ HALF_HOUR_S = 1800
 NIGHT = frozenset((*range(0, 14), 46, 47))
 """Half-hours of the night zone, 23:00 to 07:00 local."""
 _DAILY_LITRES = {Service.COLD_WATER: 115, Service.HOT_WATER: 75}
+_UNMETERED_DAILY_LITRES = 240
+"""Cold water of somebody whose flat nobody meters: a little more than the norm."""
+_CLEANING_LITRES_PER_M2 = 1
+"""A day and square metre of common property."""
 
 
 @dataclass(slots=True)
@@ -54,11 +59,26 @@ def house_days(town: Town, house: House) -> Iterator[HouseDay]:
     """Day by day, in order. The same town gives the same records."""
     counters = {m.meter: _Counter(m) for flat in house.flats for m in flat.meters}
     rngs = {flat.account: Random(f"kopeck readings {town.seed} {flat.account}") for flat in house.flats}
+    whole, rng = _Counter(house.meter), Random(f"kopeck readings {town.seed} house {house.number}")
+    cold = [m.meter for flat in house.flats for m in flat.meters if m.service is Service.COLD_WATER]
     for day in town.days:
         records: list[Record] = []
+        before = sum(counters[meter].values[0] for meter in cold)
         for flat in house.flats:
             records += _flat_day(flat, day, counters, rngs[flat.account])
+        metered = sum(counters[meter].values[0] for meter in cold) - before
+        records += _house_day(house, day, whole, metered, rng)
         yield HouseDay(house.number, day, midnight(day), midnight(day + timedelta(days=1)), tuple(records))
+
+
+def _house_day(house: House, day: date, counter: _Counter, metered: int, rng: Random) -> Iterator[Record]:
+    """The house's own meter of cold water; ``metered`` is what the meters of its flats counted on the day."""
+    if house.meter.since == day:
+        yield from _read(counter, midnight(day), ReadingFlags.NONE)
+    unmetered = sum(_UNMETERED_DAILY_LITRES * flat.residents for flat in house.flats if not flat.metered)
+    cleaning = _CLEANING_LITRES_PER_M2 * house.common_area_dm2 // 100
+    counter.values[0] += metered + (unmetered + cleaning) * rng.randrange(90, 111) // 100
+    yield from _read(counter, midnight(day + timedelta(days=1)), ReadingFlags.NONE)
 
 
 def _flat_day(flat: Flat, day: date, counters: dict[MeterId, _Counter], rng: Random) -> Iterator[Record]:

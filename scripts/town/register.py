@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from datetime import date
+from importlib.resources import files
+from typing import Any
 
 from billing.accounts import Accounts, NewAccount
 from billing.domain.household import House as HouseEntry
-from billing.domain.household import Household
+from billing.domain.household import Household, HouseTerms, Management
 from billing.domain.readings import MeterBinding, MeterKind
+from billing.tariffs import demo_documents
 from contracts.wire.ids import Hash, MeterId
 from contracts.wire.leaf import RegisterReading
 from scripts.town import welfare
@@ -18,7 +23,16 @@ from scripts.town.setup import passport_of
 AREAS = (welfare.AREA, "krasnoyarsk", "moscow", "amur", "russia")
 """The town's own area, and those whose published tariffs it borrows: the first that has one."""
 PROFILE_REGISTER = 0
+TERMS_ACT = "протокол общего собрания собственников № 1"
 _ZONES = {1: "day", 2: "night"}
+
+
+def documents_of_town() -> Iterator[dict[str, Any]]:
+    """What the town publishes: all that ships, and how common cold water is charged under direct management. Of other
+    resources common use is not charged: nobody meters what a house takes of them."""
+    yield from demo_documents()
+    shared = files("billing") / "data" / "common" / "russia-cold-water-common-direct.json"
+    yield json.loads(shared.read_text(encoding="utf-8"))
 
 
 def house_code(number: int) -> str:
@@ -33,6 +47,7 @@ def open_books(town: Town, accounts: Accounts, secret: bytes) -> None:
     for house in town.houses:
         code = house_code(house.number)
         accounts.add_house(HouseEntry(code, str(ZONE), AREAS, house.area_dm2, frozenset({"lift"})))
+        accounts.set_terms(code, HouseTerms(since, Management.DIRECT, house.common_area_dm2, TERMS_ACT))
         for supplier in town.suppliers:
             for service in supplier.services:
                 accounts.set_supplier(code, service, supplier.number, since)
@@ -44,6 +59,9 @@ def open_books(town: Town, accounts: Accounts, secret: bytes) -> None:
             if flat.meters
         }
     )
+    for house in town.houses:
+        binding = _binding(house.meter, finals, passport_of(secret, house.meter.meter))
+        accounts.bind_house_meter(house_code(house.number), binding)
 
 
 def _account(flat: Flat, since: date) -> NewAccount:

@@ -71,9 +71,8 @@ def _passports(town: Town, home: Home) -> list[tuple[Service, Sequence[Hash], st
     """Salted commitments, many a transaction. The salt is the operator's own secret and the meter's name."""
     secret = home.key("operator-salt")
     out: list[tuple[Service, Sequence[Hash], str]] = []
-    meters = [meter for flat in town.flats for meter in flat.meters]
     for service in (Service.ELECTRICITY, Service.COLD_WATER, Service.HOT_WATER):
-        made = [passport_of(secret, meter.meter) for meter in meters if meter.service is service]
+        made = [passport_of(secret, meter.meter) for meter in town.meters if meter.service is service]
         for i in range(0, len(made), PASSPORTS_AT_ONCE):
             part = made[i : i + PASSPORTS_AT_ONCE]
             out.append((service, part, f"register {service.name.lower()} meters from {i}"))

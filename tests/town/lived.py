@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,13 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 from typer.testing import CliRunner, Result
 
+from billing.read import BillingRead
 from contracts.wire.ids import BillState
 from ledger.published import Published
 from scripts.cli.main import cli
 from scripts.town.attendants import Attendants
+from scripts.town.register import house_code
 from scripts.town.stage import Stage
 
 SUPPLIER = "1"
@@ -30,6 +34,8 @@ class Lived:
     done: dict[str, Result] = field(default_factory=dict)
     checkpoints: list[int] = field(default_factory=list)
     """How many observers signed each."""
+    water: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The line of cold water in the document of each account of the first month."""
     told: list[str] = field(default_factory=list)
     """Bodies that the supplier's address received."""
 
@@ -64,11 +70,21 @@ def visit(stage: Stage, folder: Path) -> Lived:
     lived.kopeck("bank", "statement", "supplier", SUPPLIER, "--1c", "--out", bank, *home)
     lived.kopeck("reconciled", "statement", "reconcile", bank, "--supplier", SUPPLIER, "--json", *home)
 
-    bills = stage.bills(stage.town.months[0]).values()
-    paid = next(bill for bill in bills if bill.state is BillState.PAID)
+    first = stage.town.months[0]
+    bills = stage.bills(first)
+    lived.kopeck("house", "house", "balance", house_code(1), first, "--json", *home)
+    register = BillingRead.open(stage.home.root)
+    lived.water = {account: _cold_water(register.document_of(bill.key)) for account, bill in bills.items()}
+    paid = next(bill for bill in bills.values() if bill.state is BillState.PAID)
     lived.kopeck("capsule", "capsule", paid.key, "--out", capsule, *home, *rpc)
     lived.kopeck("proved", "verify", capsule, "--trust", attendants.trust_file, "--json")
     return lived
+
+
+def _cold_water(document: bytes | None) -> dict[str, Any]:
+    assert document is not None
+    found: dict[str, Any] = next(row for row in json.loads(document)["lines"] if row["service"] == "cold_water")
+    return found
 
 
 @contextmanager

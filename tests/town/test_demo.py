@@ -6,13 +6,20 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from math import floor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contracts.wire.ids import Period, Service
+from contracts.wire.leaf import RegisterReading
+from scripts.town.plan import MeterPlan, midnight, plan_town
+from scripts.town.readings import house_days
 from tests.town.lived import Lived, visit
-from tests.town.played import ACCOUNTS, MONEY, MONTHS, money, play
+from tests.town.played import ACCOUNTS, MONEY, MONTHS, SEED, money, play
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,6 +77,36 @@ def test_a_bundle_of_the_town_is_audited_without_an_alarm(lived: Lived) -> None:
     report = json.loads((lived.folder / "audit.json").read_text())["report"]
     assert (report["verdict"], report["findings"]) == ("sound", 0)
     assert report["checked"]["cosignatures"] == len(lived.checkpoints)
+
+
+def test_common_water_of_a_house_is_what_its_meter_counted_and_no_flat_did(lived: Lived) -> None:
+    """Worked out here from the plan's readings, the norm of Moscow and its tariff: F12 by area, half up each."""
+    assert lived.done["house"].exit_code == 0, lived.done["house"].output
+    (balance,) = (row for row in json.loads(lived.done["house"].stdout) if row["service"] == "cold_water")
+    town = plan_town(ACCOUNTS, Period(2026, 1), MONTHS, SEED)
+    house = town.houses[0]
+    january, february = midnight(date(2026, 1, 1)), midnight(date(2026, 2, 1))
+    counters = {
+        (record.meter, record.taken_at): record.value
+        for day in house_days(town, house)
+        for record in day.records
+        if isinstance(record, RegisterReading)
+    }
+
+    def counted(meter: MeterPlan) -> int:
+        return counters[meter.meter, february] - counters[meter.meter, january]
+
+    metered = sum(counted(m) for flat in house.flats for m in flat.meters if m.service is Service.COLD_WATER)
+    by_norm = sum(6_935 * flat.residents for flat in house.flats if not flat.metered)
+    common = counted(house.meter) - metered - by_norm
+    assert (balance["house_volume"], balance["by_meter"], balance["by_norm"]) == (
+        counted(house.meter), metered, by_norm,
+    )  # fmt: skip
+    assert 0 < common == balance["common"]
+    for flat in house.flats:
+        (part,) = (part for part in lived.water[flat.account]["parts"] if part.get("scope") == "common")
+        share = Fraction(common, 1000) * Fraction(flat.area_dm2, house.area_dm2) * Fraction("43.57") * 100
+        assert part["amount_kopecks"] == floor(share + Fraction(1, 2)) > 0
 
 
 def test_a_supplier_s_statement_is_verified_and_its_bank_reconciled(lived: Lived) -> None:

@@ -101,6 +101,19 @@ def test_a_replaced_meter_hands_over_without_a_hole(town: Town, records: list[Re
     assert len(days) == len(set(days)) == len(town.days)
 
 
+def test_a_house_s_meter_is_read_every_day_and_counts_more_than_its_flats(town: Town) -> None:
+    for house in town.houses:
+        cold = {m.meter for flat in house.flats for m in flat.meters if m.service is Service.COLD_WATER}
+        for day in house_days(town, house):
+            taken = [r for r in day.records if isinstance(r, RegisterReading) and r.taken_at == day.end]
+            assert cold <= {r.meter for r in taken}
+            assert sum(r.meter == house.meter.meter for r in taken) == 1
+        last = {r.meter: r.value for r in taken}
+        opened = {m.meter: m.opening for flat in house.flats for m in flat.meters}
+        used = sum(last[meter] - opened[meter] for meter in cold)
+        assert used < last[house.meter.meter] - house.meter.opening < 3 * used
+
+
 def test_gaps_are_told_apart_from_zero(town: Town, records: list[RegisterReading | Profile]) -> None:
     with_gaps = {m.meter for f in town.flats if f.gaps for m in f.meters}
     for record in records:
