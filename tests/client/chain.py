@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 
 from contracts.client.rpc import NodeUnreachable, Rpc
 from scripts.chain import anvil_binary
+from scripts.processes import free_port
 
 CHAIN_ID = 31337
 
@@ -27,14 +27,6 @@ class Node:
     def mine(self, blocks: int = 1) -> None:
         """Mines blocks at once."""
         self.rpc.call("anvil_mine", hex(blocks))
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

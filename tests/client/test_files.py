@@ -14,7 +14,7 @@ import pytest
 from contracts.client.files import AccessDenied, FileStore, FirstOf, HttpSource, SourceUnreachable
 from contracts.wire.canonical import content_hash
 from contracts.wire.ids import Hash
-from tests.client.chain import free_port
+from scripts.processes import free_port
 
 NAME = Hash(b"\xab" * 32)
 TOKEN = "let-me-in"

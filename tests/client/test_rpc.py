@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from contracts.client.rpc import NodeUnreachable, Rpc, RpcError, WrongAnswer
-from tests.client.chain import Node, free_port
+from scripts.processes import free_port
+from tests.client.chain import Node
 from tests.client.faulty_proxy import Fault, faulty_proxy
 
 

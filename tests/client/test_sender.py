@@ -29,7 +29,8 @@ from contracts.client.sender import (
 from contracts.wire.calls import encode_mint, encode_transfer
 from contracts.wire.errors import RoubleBalanceTooLow
 from contracts.wire.ids import Address, Hash
-from tests.client.chain import CHAIN_ID, Node, anvil, free_port
+from scripts.processes import free_port
+from tests.client.chain import CHAIN_ID, Node, anvil
 from tests.client.conftest import KEYS, open_engine
 from tests.client.faulty_proxy import Fault, faulty_proxy
 

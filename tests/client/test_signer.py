@@ -26,7 +26,8 @@ from contracts.client.signer import (
 from contracts.client.transactions import Transaction
 from contracts.wire.ids import Address, address_text
 from scripts.home import Home
-from tests.client.chain import CHAIN_ID, Node, free_port
+from scripts.processes import free_port
+from tests.client.chain import CHAIN_ID, Node
 from tests.client.web3signer import Answer, Web3Signer, web3signer
 
 KEY = b"\x61" * 32

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from scripts.processes import free_port
 from tests.billing.stage import KEYS, Stage
-from tests.client.chain import free_port
 from tests.ledger.town import PARTIES, key_of
 
 ROOT = Path(__file__).resolve().parents[2]

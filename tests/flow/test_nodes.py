@@ -20,9 +20,10 @@ from billing.inbox import Item, State
 from billing.requests import AgentPayment
 from contracts.wire.ids import BillState
 from contracts.wire.typed_data import address_of
+from scripts.processes import free_port
 from tests.billing.scenes import ALL, JANUARY, received
 from tests.billing.stage import KEYS
-from tests.client.chain import Node, anvil, free_port
+from tests.client.chain import Node, anvil
 from tests.flow.services import ROOT, Services, until
 from tests.flow.way import Way, way
 

@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 
 from scripts.observer.config import GatewaySettings
 from scripts.observer.gateway import Gateway
-from tests.client.chain import Node, free_port
+from scripts.processes import free_port
+from tests.client.chain import Node
 
 TOKEN = "the-kit's-own"
 KEY = "0x" + "29" * 32

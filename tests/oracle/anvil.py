@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,16 +28,11 @@ from contracts.wire.ids import KeyId, MeterId, SourceClass, SourceId
 from contracts.wire.typed_data import Domain, address_of, anchor_domain
 from scripts.chain import ChainSettings, anvil, chain_answers
 from scripts.deploy import HOLDERS, OWNERS, Settings, deploy
+from scripts.processes import free_port
 from tests.oracle.conftest import NOW
 
 _Event = TypeVar("_Event", bound=Event)
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(ready: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
