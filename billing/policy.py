@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 from sqlalchemy import Engine, insert, select, update
 
-from billing.requests import ApprovalRequest, CorrectionRequest, Hand, RunRequest
+from billing.requests import Hand
 from billing.schema import policies
 from billing.store import dump, load
 from contracts.wire.canonical import canonical_json, content_hash
@@ -17,8 +18,18 @@ from contracts.wire.typed_data import SignatureError, recover, sign_digest
 
 _NAME = "office"
 
-Signed = RunRequest | CorrectionRequest | ApprovalRequest
-"""What a hand signs."""
+
+class Signed(Protocol):
+    """An act of the office that a hand signs."""
+
+    kind: ClassVar[str]
+
+    @property
+    def hand(self) -> Hand | None:
+        """Who signed it."""
+
+    def signed(self) -> dict[str, object]:
+        """The act, and nothing of the hand."""
 
 
 class NotAHand(ValueError):

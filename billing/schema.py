@@ -156,6 +156,16 @@ approvals = Table(
     Column("left_out", Integer, nullable=False),
 )
 
+tariff_words = Table(
+    "tariff_words",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("document", ForeignKey("tariffs.hash", ondelete="CASCADE"), nullable=False),
+    Column("hand", String(64), nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    UniqueConstraint("document", "hand"),
+)
+
 policies = Table(
     "policies",
     metadata,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from billing.policy import Policy, sign
+from billing.publishing import TariffWord
 from billing.requests import ApprovalRequest, CorrectionRequest, Hand, RunRequest
 from billing.run import Run
+from contracts.wire.ids import Hash
 from scripts.home import Home
 
 _UNSIGNED = Hand("", b"")
@@ -25,6 +27,12 @@ def signed_run(home: Home, request: RunRequest, by: str | None) -> RunRequest:
 def signed_correction(home: Home, request: CorrectionRequest, by: str | None) -> CorrectionRequest:
     """A request for a correction under a hand; as it is where there is nobody to sign."""
     return request if by is None else replace(request, hand=sign(by, home.key(_key_name(by)), request))
+
+
+def signed_tariff(home: Home, document: Hash, by: str | None) -> TariffWord:
+    """A word that a document may be published, under a hand; as it is where there is nobody to sign."""
+    word = TariffWord(document)
+    return word if by is None else replace(word, hand=sign(by, home.key(_key_name(by)), word))
 
 
 def signed_word(home: Home, run: Run, by: str, leaves_out: bool = False, refusal: str = "") -> ApprovalRequest:

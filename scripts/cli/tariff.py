@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from billing.accounts import Accounts
+from billing.policy import Policies, Policy
+from billing.publishing import TariffWords
 from billing.reference.affected import AffectedMonth, affected_by, correct_affected
 from billing.reference.faults import RowsRefused
 from billing.reference.importing import FORMS, Import, codes_of, read_import, write_form, write_refused
@@ -28,7 +30,7 @@ from scripts.cli.books import Books, open_town
 from scripts.cli.console import Steps, out, show, show_json
 from scripts.cli.options import AskedByOption, HomeOption, JsonOption
 from scripts.cli.outlook import what_if
-from scripts.hands import signed_correction
+from scripts.hands import signed_correction, signed_tariff
 from scripts.home import DEFAULT_HOME
 from scripts.town.parties import Parties
 
@@ -95,17 +97,61 @@ def import_file(
 def publish(
     names: Annotated[list[str] | None, typer.Argument(help="Documents by name; all unpublished if none.")] = None,
     rpc: RpcOption = NODE,
+    by: AskedByOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Sends documents kept here to the tariff book, by the operator's key, and waits until they are final."""
+    """Sends documents kept here to the tariff book, by the operator's key, and waits until they are final. Where the
+    office works by four eyes they wait for another hand: `kopeck tariff approve`."""
     town = open_town(home)
-    tariffs = tariffs_of(town)
-    kept, published = tariffs.kept(), _published(town)
+    wanted = _unpublished(town, names)
+    words, policy = _words(town)
+    if policy.four_eyes:
+        for hash_ in wanted.values():
+            words.ask(signed_tariff(town.home, hash_, by), policy)
+        rows = [{"name": name, "document": "0x" + hash_.hex()} for name, hash_ in sorted(wanted.items())]
+        show(rows, as_json, "wait for another hand: `kopeck tariff approve NAME --by HAND`")
+        return
+    _publish(town, wanted, rpc, as_json)
+
+
+@group.command("approve")
+def approve(
+    names: Annotated[list[str], typer.Argument(help="Documents by name, as `kopeck tariff list` shows them.")],
+    by: Annotated[str, typer.Option("--by", help="The hand that does it, as the policy names it.")],
+    rpc: RpcOption = NODE,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Publishes documents that another hand asked to publish, as a hand that has seen them."""
+    town = open_town(home)
+    wanted = _unpublished(town, names)
+    words, policy = _words(town)
+    for name, hash_ in wanted.items():
+        words.approve(signed_tariff(town.home, hash_, by), name, policy)
+    _publish(town, wanted, rpc, as_json)
+
+
+def _unpublished(town: Books, names: list[str] | None) -> dict[str, Hash]:
+    """Documents kept here and not in the book, by name: those named, or all. Raises NoSuchDocument."""
+    kept, published = tariffs_of(town).kept(), _published(town)
     waiting = {value["name"]: name for name, value in kept.items() if name not in published}
     for unknown in sorted(set(names or ()) - {value["name"] for value in kept.values()}):
         raise NoSuchDocument(unknown)
-    wanted = {name: hash_ for name, hash_ in waiting.items() if not names or name in names}
+    return {name: hash_ for name, hash_ in waiting.items() if not names or name in names}
+
+
+def _words(town: Books) -> tuple[TariffWords, Policy]:
+    engine = open_database(database_url(town.home.root))
+    return TariffWords(engine), Policies(engine).get()
+
+
+def _publish(town: Books, wanted: dict[str, Hash], rpc: str, as_json: bool) -> None:
+    """Sends documents to the book and waits until they are final. Raises NotApproved."""
+    tariffs = tariffs_of(town)
+    words, policy = _words(town)
+    for name, hash_ in wanted.items():
+        words.require(hash_, name, policy)
     node = Rpc(rpc)
     town.deployment.check(node)
     parties = Parties(town.home, node, town.deployment)
@@ -122,8 +168,9 @@ def list_documents(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False)
     """Lists the documents kept here with their versions in the book; those without one are not published."""
     town = open_town(home)
     published = _published(town)
+    words, policy = _words(town)
     rows = [
-        _listed(value, name, published.get(name))
+        {**_listed(value, name, published.get(name)), "asked_by": ", ".join(words.hands_of(name, policy))}
         for name, value in sorted(tariffs_of(town).kept().items(), key=lambda kept: published.get(kept[0], 1 << 30))
     ]
     show(rows, as_json, "reference data")

@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 
 from billing.debt.penalty_rules import town_rules
 from billing.inbox import State
+from billing.policy import NotAHand
+from billing.publishing import NobodyAsked, SameHand
 from billing.reference.faults import RowsRefused
 from billing.requests import CorrectionRequest
 from scripts.cli import bill, bill_runs, tariff
@@ -153,6 +155,42 @@ def test_a_month_goes_through_two_hands_with_its_problems_seen(kopeck: Kopeck, s
     (done,) = stage.work(*[item for item in stage.inbox.items(kind="run") if item.id == request])
     assert done.state is State.DONE
     assert kopeck("bill", "waiting", "--json") == []
+
+
+def test_a_tariff_goes_through_two_hands(kopeck: Kopeck, stage: Stage, tmp_path: Path) -> None:
+    ready(stage, 1)
+    kopeck("bill", "policy", "--hand", "clerk", "--hand", "chief")
+    path = tmp_path / "october.csv"
+    row = "water-late;тариф;moscow;ХВС;Приказ № 2;16.01.2026;;m3;single;87,14;moscow-cold-water-2021-07\n"
+    path.write_text(HEAD + row, encoding="utf-8")
+    kopeck("tariff", "import", str(path))
+    node = ("--rpc", stage.town.rpc.url)
+    versions = len(stage.office.ledger.tariffs())
+    with pytest.raises(NotAHand, match="has no hand"):
+        kopeck("tariff", "publish", *node)
+    with pytest.raises(NobodyAsked, match="water-late"):
+        kopeck("tariff", "approve", "water-late", "--by", "chief", *node)
+    assert [p["name"] for p in kopeck("tariff", "publish", "--by", "clerk", "--json", *node)] == ["water-late"]
+    with pytest.raises(SameHand, match="clerk"):
+        kopeck("tariff", "approve", "water-late", "--by", "clerk", *node)
+    with pytest.raises(NotAHand, match="no hand of the office"):
+        kopeck("tariff", "approve", "water-late", "--by", "thief", *node)
+
+    def asked_by() -> list[tuple[int | None, str]]:
+        rows = kopeck("tariff", "list", "--json")
+        return [(row["version"], row["asked_by"]) for row in rows if row["name"] == "water-late"]
+
+    assert asked_by() == [(None, "clerk")]
+    kopeck("tariff", "drop", "water-late")
+    kopeck("tariff", "import", str(path))
+    assert asked_by() == [(None, "")]  # a word goes with what it was about
+    kopeck("tariff", "publish", "--by", "clerk", *node)
+    stage.settle()
+    assert len(stage.office.ledger.tariffs()) == versions
+    with blocks(stage):
+        kopeck("tariff", "approve", "water-late", "--by", "chief", *node)
+    stage.settle()
+    assert len(stage.office.ledger.tariffs()) == versions + 1
 
 
 def test_a_correction_goes_through_two_hands(kopeck: Kopeck, stage: Stage) -> None:
