@@ -157,6 +157,17 @@ def test_a_month_goes_through_two_hands_with_its_problems_seen(kopeck: Kopeck, s
     assert kopeck("bill", "waiting", "--json") == []
 
 
+def test_a_month_that_is_not_over_is_billed_only_when_that_is_said(kopeck: Kopeck, stage: Stage) -> None:
+    ready(stage, 1)
+    head = stage.office.ledger.head()
+    assert head is not None
+    month = f"{datetime.fromtimestamp(head.timestamp, ZoneInfo(ZONE)):%Y-%m}"
+    for said, state in (((), State.FAILED), (("--before-end",), State.DONE)):
+        kopeck("bill", "run", month, *said)
+        (item,) = stage.work(stage.inbox.items(kind="run")[-1])
+        assert (item.state, item.slug) == (state, "month-not-over" if state is State.FAILED else None)
+
+
 def test_a_tariff_goes_through_two_hands(kopeck: Kopeck, stage: Stage, tmp_path: Path) -> None:
     ready(stage, 1)
     kopeck("bill", "policy", "--hand", "clerk", "--hand", "chief")
