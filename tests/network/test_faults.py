@@ -50,7 +50,7 @@ def test_with_one_validator_killed_blocks_go_on_and_the_observer_follows(town: C
     town.mint(5)
     town.settle()
     town.network.until(lambda: town.network.head(OBSERVER) >= before + 5, "five blocks more", 60)
-    assert town.balance(OBSERVER) == town.wanted_kopecks
+    town.network.until(lambda: town.balance(OBSERVER) == town.wanted_kopecks, "the observer has the deposits", 10)
     assert town.network.status().faults == (f"{FOURTH} is not running",)
 
 
@@ -60,8 +60,7 @@ def test_with_two_killed_writes_wait_and_reads_go_on(town: Consortium) -> None:
     known = town.wanted_kopecks
     for name in (THIRD, FOURTH):
         assert town.network.kill(name)
-    time.sleep(2)  # a block under way may still come
-    stood_at = town.network.head(OBSERVER)
+    stood_at = town.standstill(FIRST, SECOND, OBSERVER)
     waiting = town.mint(5)
     for _ in range(6):
         town.bank.advance()
@@ -77,8 +76,7 @@ def test_with_two_killed_writes_wait_and_reads_go_on(town: Consortium) -> None:
 
 def test_a_partition_without_a_majority_stops_all_and_heals_by_itself(town: Consortium) -> None:
     town.network.partition([[FIRST, SECOND], [THIRD, FOURTH, OBSERVER]])
-    time.sleep(2)
-    stood_at = town.network.head(FIRST), town.network.head(THIRD)
+    stood_at = town.standstill(FIRST, SECOND), town.standstill(THIRD, FOURTH, OBSERVER)
     waiting = town.mint(3)
     for _ in range(5):
         town.bank.advance()
@@ -92,8 +90,7 @@ def test_a_partition_without_a_majority_stops_all_and_heals_by_itself(town: Cons
 
 def test_a_minority_cut_off_stands_still_and_catches_up(town: Consortium) -> None:
     town.network.partition([[FOURTH, OBSERVER]])
-    time.sleep(2)
-    left_at = town.network.head(OBSERVER)
+    left_at = town.standstill(FOURTH, OBSERVER)
     town.mint(3)
     town.settle()  # the other three go on
     town.network.until(lambda: town.network.head(FIRST) >= left_at + 5, "five blocks without the minority", 60)

@@ -106,8 +106,10 @@ def kopeck(*words: object) -> str:
 
 
 def test_a_capsule_of_the_networks_blocks_is_proved_by_all_three_verifiers(played: Played, tmp_path: Path) -> None:
-    home, trust = played.home.root, tmp_path / "trust.json"
-    validator, observer = (played.network.members.named(name).url for name in (VALIDATORS[0], OBSERVER))
+    home, trust, network = played.home.root, tmp_path / "trust.json", played.network
+    validator, observer = (network.members.named(name).url for name in (VALIDATORS[0], OBSERVER))
+    height = network.head(VALIDATORS[0])
+    network.until(lambda: network.head(OBSERVER) >= height, "the observer has what is to be signed", 60)
     kopeck("checkpoint", "make", "--home", home)
     given = ("--deployment", home / "deployment.json", "--checkpoints", home / "checkpoints", "--rpc", observer)
     kopeck("witness", "--home", tmp_path / "observer", *given, "--once")
