@@ -17,9 +17,10 @@ from enum import StrEnum
 from sqlalchemy import Engine, insert, select
 
 from billing.accounts import Accounts
-from billing.debt.balance import Entry, Move
-from billing.debt.books import AccountBook, DebtBooks
+from billing.debt.balance import Move
+from billing.debt.books import DebtBooks
 from billing.domain.household import House
+from billing.fund_moves import FundMove, FundMoves
 from billing.schema import fund_entries
 from contracts.wire.ids import Period, Service, SupplierId
 
@@ -163,7 +164,7 @@ class Funds:
         self._engine = engine
         self._writes = engine.execution_options(writes=True)
         self._register = register
-        self._books = books
+        self._moves = FundMoves(engine, books.runs, books.ledger)
 
     def houses(self) -> list[str]:
         """Codes of all houses."""
@@ -205,17 +206,17 @@ class Funds:
             raise ValueError(f"{last} is before {first}; name the first month first")
         self._require(house)
         fund_only = self._fund_only(house, last)
-        accounts = self._register.accounts_of([house])
-        books = list(self._books.of_accounts(accounts))
+        moves = self._moves.of_house(house, self.zone_of(house), fund_only)
+        names = [account.account for account in self._register.accounts_of([house])]
         entered = [entry for entry in self.entries(house) if entry.month <= last]
         works = [entry for entry in entered if entry.kind in (FundKind.ACCEPTED, FundKind.SPENT)]
         return FundStatement(
             house,
             first,
             last,
-            tuple(fund_months(books, entered, (first, last), fund_only)),
+            tuple(fund_months(moves, entered, (first, last))),
             tuple(works),
-            tuple(_share(book, last, fund_only) for book in books),
+            tuple(_shares(names, moves, last)),
         )
 
     def _require(self, house: str) -> House:
@@ -233,27 +234,16 @@ class Funds:
         return frozenset({by_service[s] for s in by_service if s is Service.CAPITAL_REPAIR} - others)
 
 
-def _of_fund(entry: Entry, fund_only: frozenset[SupplierId]) -> bool:
-    service, supplier = entry.service_line
-    return service is Service.CAPITAL_REPAIR or (service is None and supplier in fund_only)
-
-
 def fund_months(
-    books: Iterable[AccountBook],
-    entered: Sequence[FundEntry],
-    span: tuple[Period, Period],
-    fund_only: frozenset[SupplierId],
+    moves: Iterable[FundMove], entered: Sequence[FundEntry], span: tuple[Period, Period]
 ) -> Iterator[FundMonth]:
     """Each month of the span; what lies before it makes its opening."""
     sums: defaultdict[Period, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for book in books:
-        for entry in book.entries:
-            if _of_fund(entry, fund_only):
-                name = "received" if entry.move in CAME else "charged"
-                sums[entry.month][name] += CAME.get(entry.move, 1) * entry.amount_kopecks
-        for entry in book.penalty_entries:
-            if _of_fund(entry, fund_only) and entry.move in CAME:
-                sums[entry.month]["penalties"] += CAME[entry.move] * entry.amount_kopecks
+    for moved in moves:
+        came = moved.move in CAME
+        if came or not moved.is_penalty:
+            name = "charged" if not came else "penalties" if moved.is_penalty else "received"
+            sums[moved.month][name] += CAME.get(moved.move, 1) * moved.amount_kopecks
     names = {FundKind.OPENING: "entered", FundKind.INTEREST: "interest"}
     for row in entered:
         sums[row.month][names.get(row.kind, row.kind.value)] += row.amount_kopecks
@@ -266,11 +256,13 @@ def fund_months(
         opening, month = row_of.closing, month.next()
 
 
-def _share(book: AccountBook, last: Period, fund_only: frozenset[SupplierId]) -> Share:
-    mine = [entry for entry in book.entries if _of_fund(entry, fund_only) and entry.month <= last]
-    charged = sum(entry.amount_kopecks for entry in mine if entry.move not in CAME)
-    received = sum(CAME[entry.move] * entry.amount_kopecks for entry in mine if entry.move in CAME)
-    return Share(book.account, charged, received)
+def _shares(names: Iterable[str], moves: Iterable[FundMove], last: Period) -> Iterator[Share]:
+    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for moved in moves:
+        if moved.month <= last and not moved.is_penalty:
+            sums[moved.account][moved.move in CAME] += CAME.get(moved.move, 1) * moved.amount_kopecks
+    for account in names:
+        yield Share(account, *sums[account])
 
 
 def _row(entry: FundEntry) -> dict[str, object]:

@@ -23,7 +23,7 @@ from contracts.wire.leaf import BillKind
 from ledger.queries import Ledger
 from ledger.queries.views import BillView, ReceiptKind
 
-_MOVES = {
+MOVES = {
     ReceiptKind.PAYMENT: Move.PAID,
     ReceiptKind.GRANT: Move.GRANTED,
     ReceiptKind.PREPAYMENT: Move.NETTED,
@@ -83,8 +83,8 @@ class DebtBooks:
     def __init__(self, engine: Engine, register: Accounts, runs: Runs, ledger: Ledger, rules: Rules) -> None:
         self._engine = engine
         self._register = register
-        self._runs = runs
-        self._ledger = ledger
+        self.runs = runs
+        self.ledger = ledger
         self.rules = rules
 
     def of_account(self, account: str) -> AccountBook:
@@ -94,8 +94,8 @@ class DebtBooks:
     def of_accounts(self, accounts: Sequence[Account], *, only_open: bool = False) -> Iterator[AccountBook]:
         """Books in the order of ``accounts``; with ``only_open`` bills on which nothing is open are left out."""
         zones = {code: house.zone for code, house in self._register.houses().items()}
-        presented = {run.run: run.activatable_at for run in self._ledger.runs()}
-        leaves = self._runs.of_accounts([account.account for account in accounts])
+        presented = {run.run: run.activatable_at for run in self.ledger.runs()}
+        leaves = self.runs.of_accounts([account.account for account in accounts])
         ahead = self._ahead({account.account for account in accounts})
         for account in accounts:
             zone = zones[account.house]
@@ -107,7 +107,7 @@ class DebtBooks:
 
     def _leaves(self, rows: Iterable[tuple[BillKey | None, StoredBill, Run]], days: Mapping[RunId, date]) -> list[Leaf]:
         stored = {key: bill for key, bill, run in rows if key is not None and run.stage is RunStage.ACTIVE}
-        views = {view.key: view for view in self._ledger.bills(list(stored))}
+        views = {view.key: view for view in self.ledger.bills(list(stored))}
         found = []
         for key, bill in stored.items():
             view = views.get(key)
@@ -144,19 +144,19 @@ class DebtBooks:
                 yield _entry(leaf, line.line, move, leaf.presented, line.charged_kopecks)
         if not leaf.view.has_moved:
             return
-        for receipt in self._ledger.receipts(leaf.key):
-            if receipt.kind in _MOVES:
+        for receipt in self.ledger.receipts(leaf.key):
+            if receipt.kind in MOVES:
                 day = local_date(receipt.timestamp, zone)
                 for leg in receipt.legs:
                     if leg.amount_kopecks:
-                        yield _entry(leaf, leg.line, _MOVES[receipt.kind], day, leg.amount_kopecks)
+                        yield _entry(leaf, leg.line, MOVES[receipt.kind], day, leg.amount_kopecks)
 
     def _ahead(self, accounts: set[str]) -> dict[str, dict[SupplierId, int]]:
         out: defaultdict[str, defaultdict[SupplierId, int]] = defaultdict(lambda: defaultdict(int))
         with self._engine.connect() as connection:
             made = connection.execute(select(prepayments.c.account, prepayments.c.prepayment)).all()
         for row in made:
-            view = self._ledger.prepayment(Hash(bytes(row.prepayment))) if row.account in accounts else None
+            view = self.ledger.prepayment(Hash(bytes(row.prepayment))) if row.account in accounts else None
             if view is not None and view.left_kopecks:
                 out[row.account][view.supplier] += view.left_kopecks
         return {account: dict(left) for account, left in out.items()}
@@ -209,15 +209,21 @@ def _entry(leaf: Leaf, line: int, move: Move, day: date, amount: int) -> Entry:
 
 def _of_document(stored: StoredBill, lines: int) -> tuple[tuple[Service | None, ...], str | None]:
     """The service of each line and what a note is for, by the document; None of it once that was erased."""
-    if not stored.document:
-        return (None,) * lines, None
-    document = json.loads(stored.document)
+    named, purpose = named_in(stored.document)
+    return tuple(named.get(place) for place in range(lines)), purpose
+
+
+def named_in(document: bytes) -> tuple[dict[int, Service], str | None]:
+    """The services that a document names, by line, and what a note is for; nothing of it once it was erased."""
+    if not document:
+        return {}, None
+    value = json.loads(document)
     named: dict[int, Service] = {}
-    for row in document["lines"]:
+    for row in value["lines"]:
         service = row.get("service") or row.get("penalty_of")
         if service and row["line"] is not None:
             named[row["line"]] = Service[str(service).upper()]
-    return tuple(named.get(place) for place in range(lines)), document.get("purpose")
+    return named, value.get("purpose")
 
 
 def _first_presented(key: BillKey, stored: StoredBill, purpose: str | None, days: Mapping[RunId, date]) -> date:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,6 +46,7 @@ from ledger.queries import bills as _bills
 from ledger.queries import money as _money
 from ledger.queries import registry as _registry
 from ledger.queries.bulk import BulkReadings
+from ledger.queries.lines import LineOf, MovedOn, read_lines, read_moved
 from ledger.queries.readings import Billable, chain_heads, check_decided
 from ledger.queries.supplier_books import read_receipts_between, read_supplier_lines, read_supplier_statement
 from ledger.queries.supplier_views import SupplierReceipt, SupplierStatement
@@ -268,6 +269,13 @@ class Ledger:
         """Bills in the order of ``keys``; those that no indexed run holds are left out."""
         with self._read() as (connection, height):
             return _bills.read_bills(connection, height, keys, self._keys)
+
+    def lines_of(
+        self, keys: Sequence[BillKey], without: Collection[SupplierId] = ()
+    ) -> tuple[list[LineOf], list[MovedOn]]:
+        """Lines of bills that nothing replaced, and what moved on lines; those of some suppliers are left out."""
+        with self._read() as (connection, _):
+            return read_lines(connection, keys, without), read_moved(connection, keys, without)
 
     def bills_at(self, keys: Sequence[BillKey], moment: int) -> list[BillView]:
         """Bills as they were known at a moment, seconds UTC: what had moved by then, and which notes there were. Bills

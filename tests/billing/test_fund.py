@@ -15,14 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from billing.debt.balance import Entry, Move
-from billing.debt.books import AccountBook, DebtBooks
+from billing.debt.balance import Move
+from billing.debt.books import DebtBooks
 from billing.debt.penalty_rules import shipped_rules
 from billing.fund import FundEntry, FundKind, Funds, NoSuchHouse, OtherEntry, fund_months, statement_json
+from billing.fund_moves import FundMove
 from billing.paper.fund_sheet import fund_sheet
 from billing.paper.render import pdf
 from billing.requests import GrantItem, GrantsRequest
-from contracts.wire.ids import BillKey, Period, RunId, Service, SupplierId
+from contracts.wire.ids import Period, Service
 from tests.billing.debt.test_claim import PERSON
 from tests.billing.scenes import FEBRUARY, JANUARY, billed, billed_again, pay_all
 from tests.billing.stage import HOUSE, Stage
@@ -139,12 +140,9 @@ def test_the_months_add_up_wherever_the_statement_begins(
         FundEntry("h", kind, date(months_after(n).year, months_after(n).month, 1), amount, str(place), "")
         for place, (kind, n, amount) in enumerate(entered)
     ]
-    line, leaf = (Service.CAPITAL_REPAIR, SupplierId(5)), BillKey(RunId(1), 0)
-    found = [Entry(m, line, leaf, 0, JANUARY, months_after(n), date(2026, 1, 1), amount) for m, n, amount in moved]
-    other = [replace(entry, service_line=(Service.HEATING, SupplierId(5))) for entry in found]
-    book = AccountBook("1", (), (*found, *other), (), ())
+    found = [FundMove("1", months_after(n), m, amount) for m, n, amount in moved]
     last = months_after(23)
-    months = list(fund_months([book], rows, (months_after(first), last), frozenset()))
+    months = list(fund_months(found, rows, (months_after(first), last)))
     came = {Move.PAID: 1, Move.GRANTED: 1, Move.NETTED: 1, Move.REFUNDED: -1}
     sign = {FundKind.OPENING: 1, FundKind.INTEREST: 1, FundKind.SPENT: -1, FundKind.ACCEPTED: 0}
     wanted = sum(came.get(m, 0) * amount for m, _, amount in moved) + sum(sign[k] * a for k, _, a in entered)
