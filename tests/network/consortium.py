@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -90,12 +89,10 @@ class Consortium:
         with self.following:
             self.follower.catch_up()
 
-    def standstill(self, *names: str) -> int:
-        """The height at which these nodes stand, once blocks can come no more. The last one may have reached some of
-        them alone; the others ask for it within ten seconds."""
-        time.sleep(2)  # what is under way is made, or not
-        self.network.until(lambda: len(set(map(self.network.head, names))) == 1, f"{names} are level", 30)
-        return self.network.head(names[0])
+    def highest(self, *names: str) -> int:
+        """The height of the furthest of these nodes. Where blocks stop coming, the last one may have reached some of
+        them alone, and the others ask for it once there is a next."""
+        return max(map(self.network.head, names))
 
     def all_paid(self, timeout_s: float = 30) -> None:
         """Waits until every node says that each deposit was carried out once; one that is well may be a block late."""
