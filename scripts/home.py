@@ -70,6 +70,10 @@ class Home:
             aside.rename(path)
         return bytes.fromhex(path.read_text().strip().removeprefix("0x"))
 
+    def forget_key(self, name: str) -> None:
+        """Drops a key that nothing was signed with yet, so that another is drawn."""
+        (self.folder("keys") / f"{name}.key").unlink(missing_ok=True)
+
     def signer(self, name: str) -> Signer:
         """Who signs for a party: the signer apart where the environment names one, else its key here. Raises NoKey."""
         return open_signer(self.root, name) if os.environ.get(SIGNER_URL) else LocalSigner(self.key(name))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from contracts.wire.ids import Address
+from contracts.wire.ids import Address, address_text
 from contracts.wire.typed_data import address_of
 from scripts.home import Home
 from scripts.network.genesis import CHAIN_ID
@@ -90,12 +90,29 @@ def link_name(dialling: str, dialled: str) -> str:
 
 def node_key(home: Home, name: str) -> bytes:
     """A node's key, drawn on this machine when it is first asked for; a validator signs its blocks with it."""
-    return home.key(f"node-{name}")
+    return home.key(_key_name(name))
+
+
+def _key_name(name: str) -> str:
+    return f"node-{name}"
 
 
 def validator_addresses(home: Home) -> list[Address]:
     """Who may propose and vote."""
     return [address_of(node_key(home, name)) for name in VALIDATORS]
+
+
+def drawn_validators(home: Home) -> list[Address]:
+    """The validators of a new network, with keys that every node puts into one order.
+
+    GoQuorum takes turns by the addresses' bytes, and from a node's second start on by their text, where the capitals of
+    EIP-55 come before all small letters. Where the two orders differ, validators that were restarted and those that
+    were not wait for different proposers, and the chain stands for minutes.
+    """
+    while sorted(found := validator_addresses(home)) != sorted(found, key=address_text):
+        for name in VALIDATORS:
+            home.forget_key(_key_name(name))
+    return found
 
 
 def place(member: Member, folder: Path) -> Node:

@@ -22,10 +22,10 @@ from scripts.network.members import (
     Member,
     Members,
     allowlist,
+    drawn_validators,
     node_key,
     peers_of,
     place,
-    validator_addresses,
 )
 from scripts.processes import NotReady, Spec, free_port, port_is_free
 
@@ -163,7 +163,7 @@ class Network:
 
     def _draw(self) -> None:
         """A new network: names, ports, keys, and the first block. The members' file comes last and makes it count."""
-        document = genesis(validator_addresses(self._home), int(time.time()) - 1)
+        document = genesis(drawn_validators(self._home), int(time.time()) - 1)
         (self.folder / "genesis.json").write_text(json.dumps(document, indent=2))
         members = Members.drawn((*VALIDATORS, OBSERVER))
         observer = members.named(OBSERVER)
