@@ -117,9 +117,9 @@ def consortium(folder: Path) -> Iterator[Consortium]:
     """Raised, deployed to through the first validator, and followed from the observer by a thread of its own."""
     home = Home(folder)
     network = Network(home)
-    network.up()
     over = Event()
     try:
+        network.up()
         node = network.rpc(VALIDATORS[0])
         deployment = deploy(node.url, deploy_keys(home), Settings())
         engine = create_engine(f"sqlite:///{folder / 'bank.db'}")

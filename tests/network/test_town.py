@@ -73,9 +73,9 @@ def played(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             over.wait(8)
             network.up([VICTIM])
 
-    network.up()
     beside = threading.Thread(target=trouble)
     try:
+        network.up()
         ports = replace(choose_ports(None), rpc=network.members.named(VALIDATORS[0]).rpc_port)
         with Running(home, ports, keep_state=False) as running:
             running.use_chain(TOWN.starts_at)
