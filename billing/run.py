@@ -16,6 +16,7 @@ from itertools import islice
 
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, tuple_, update
 
+from billing.carry import CarryOver
 from billing.documents import ENGINE_HASH, Draft
 from billing.houses import HouseUses, store_uses
 from billing.leaves import Claimed, Claims, Leaf, claimed, insert_leaves, ordered
@@ -129,12 +130,12 @@ class Runs:
         """
         slices, counted, first, run = _slices(leaves), [], 0, 0
         try:
-            with ThreadPoolExecutor(1) as beside:
+            with ThreadPoolExecutor(1) as beside, CarryOver(self._engine) as books:
                 here = next(slices, [])
                 while here or not run:
                     following: Future[list[Leaf]] = beside.submit(next, slices, [])
                     counted.append((counters or beside).submit(claimed, first, [leaf.blob for leaf in here]))
-                    with self._writes.begin() as connection:
+                    with books.transaction() as connection:
                         run = run or _insert_run(connection, basis)
                         insert_leaves(connection, run, basis.period, first, here)
                         first += len(here)

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Engine, Table, and_, create_engine, event, in
 from billing.schema import SCHEMA
 from contracts.client.private import private_database
 
+WAL_PAGES = 16_000
+"""Pages of four kilobytes in the log that have a commit carry it over into the file."""
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -20,8 +22,7 @@ _PRAGMAS = (
     "foreign_keys=ON",
     "secure_delete=ON",
     "cache_size=-32000",
-    # A city's bills are a gigabyte: carried over every four megabytes, indexes are written again and again.
-    "wal_autocheckpoint=16000",
+    f"wal_autocheckpoint={WAL_PAGES}",
 )
 
 
