@@ -1,4 +1,4 @@
-"""History read in a process of its own, while this one writes what came before.
+"""History read and made into facts by a process of its own, while this one writes what came before.
 
     python -m ledger.ahead FD
 
@@ -8,6 +8,7 @@ here; whoever wanted it reads it again and meets the reason.
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
@@ -15,19 +16,21 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
+from contracts.client.reader import Block
 from contracts.client.rpc import NodeError
 from contracts.wire.events import LogError
 from contracts.wire.ids import Hash
-from ledger.errors import ChainMoved
-from ledger.stretch import Chain, Stretch, read_stretch, uncollected
+from ledger.errors import ChainMoved, LedgerFault
+from ledger.facts import Facts, facts_of
+from ledger.history import Chain, History
+from ledger.projection.known import Known
 
 _START_S = 0.0
-"""How long a question waits for the process to be up: not at all, since whoever asks can read by itself."""
-_END_S = 5.0
+"""How long it is waited for to be up: not at all, since whoever starts it can read by itself."""
 
 
 class Ahead:
-    """Reads one stretch at a time. A process that is gone gives nothing, and is not started again."""
+    """Goes from one block to another, stretch after stretch. One that is gone gives nothing."""
 
     def __init__(self, chain: Chain) -> None:
         """Starts it; ``chain`` is pickled. It imports what reading needs and no more, which a process that the
@@ -37,60 +40,59 @@ class Ahead:
         self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=[far.fileno()])
         far.close()
         self._pipe.send(chain)
-        self._is_up = False
-        self._asked: Hash | None = None
+        self._is_sent_off = False
 
-    def ask(self, parent: Hash, number: int, last: int) -> None:
-        """Has it read the blocks after ``number`` up to ``last``. Before it is up nothing is asked."""
-        try:
-            if self._asked is not None:
-                self._pipe.recv()
-            self._asked = None
-            if self._is_up or self._pipe.poll(_START_S):
-                self._is_up = self._is_up or self._pipe.recv()
-                self._pipe.send((parent, number, last))
-                self._asked = parent
-        except (EOFError, OSError):
-            self._asked = None
+    def send_off(self, known: Known, tip: Block, final: int) -> None:
+        """Has it begin after ``tip``, once and as soon as it is up, and go on up to the height ``final``."""
+        if self._is_sent_off:
+            return
+        with suppress(EOFError, OSError):
+            if self._pipe.poll(_START_S) and self._pipe.recv():
+                self._pipe.send((known, tip.hash, tip.number, final))
+                self._is_sent_off = True
 
-    def take(self, parent: Hash) -> Stretch | None:
-        """What follows ``parent``, as soon as it is read; None where something else was asked, or reading failed."""
-        if self._asked != parent:
+    def take(self, parent: Hash) -> Facts | None:
+        """The facts of what follows ``parent``, as soon as they are there; None where it was not sent off, came to
+        somewhere else, or failed: it gives nothing more then."""
+        if not self._is_sent_off:
             return None
-        self._asked = None
         try:
-            found: Stretch | None = self._pipe.recv()
+            found: Facts | None = self._pipe.recv()
         except (EOFError, OSError):
             return None
-        return found
+        return found if found is not None and found.parent == parent else None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it was sent off."""
+        return self._is_sent_off
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the process, which holds nothing that is not on the chain."""
         self._pipe.close()
-        try:
-            self._process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()
 
 
 def _serve(pipe: Connection) -> None:
-    """The process: says that it is up, then answers until nobody holds the other end of its pipe."""
-    chain: Chain = pipe.recv()
+    """The process: says that it is up, then goes as far as it was sent."""
+    history = History(pipe.recv(), is_ahead=True)
     pipe.send(True)
-    while True:
-        pipe.send(_read(chain, *pipe.recv()))
-
-
-def _read(chain: Chain, parent: Hash, number: int, last: int) -> Stretch | None:
+    known, parent, number, final = pipe.recv()
     try:
-        with uncollected():
-            return read_stretch(chain, parent, number, last)
-    except (NodeError, LogError, ChainMoved):
-        return None
+        while number < final:
+            stretch = history.after(parent, number, final)
+            facts = facts_of(known, stretch.blocks, stretch.events)
+            parent, number = facts.tip.hash, facts.tip.number
+            pipe.send(facts)
+    except (NodeError, LogError, ChainMoved, LedgerFault):
+        pipe.send(None)
+    finally:
+        history.close()
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt of the group is for the one that started it
+    gc.disable()  # it lives as long as one history, which makes no cycles: see ledger.history.uncollected
     with suppress(EOFError, OSError):
         _serve(Connection(int(sys.argv[1])))

@@ -12,16 +12,14 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from contracts.client.reader import Block
-from contracts.wire.events import Event
 from contracts.wire.ids import Hash
+from ledger.ahead import Ahead
 from ledger.errors import ChainMoved, ChainOlderThanLedger, FinalityCrossed
-from ledger.history import History
+from ledger.facts import Facts, facts_of
+from ledger.history import Chain, History, chained, uncollected
 from ledger.indexes import put_back, take_down
-from ledger.models import event_blocks
-from ledger.projection import project
 from ledger.projection.known import Known
 from ledger.store import (
-    FactRows,
     Link,
     Position,
     delete_above,
@@ -32,7 +30,6 @@ from ledger.store import (
     write_links,
     write_position,
 )
-from ledger.stretch import Chain, chained, uncollected
 
 DEEPEST_BRANCH = 300
 """Blocks below the final one in which a node that stayed behind may still be on a branch of its own."""
@@ -66,7 +63,9 @@ class Follower:
         self._engine = engine
         self._chain = chain
         self._first_block = first_block
-        self._history = History(chain, reads_ahead)
+        self._reads_ahead = reads_ahead
+        self._history = History(chain)
+        self._ahead: Ahead | None = None
         self._known: tuple[Hash, Known] | None = None
         self._has_indexes = False
         self._final_branch: frozenset[Hash] = frozenset()
@@ -102,7 +101,9 @@ class Follower:
 
     def close(self) -> None:
         """Ends what reads ahead."""
-        self._history.close()
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
 
     def _start(self, connection: Connection) -> Position:
         """Stands before the deployment's first block, which is final by being the beginning."""
@@ -150,21 +151,45 @@ class Follower:
             return self._take_stretch(position, finalized, head)
 
     def _take_stretch(self, position: Position, finalized: Block, head: Block) -> Step:
-        stretch = self._history.after(position.hash, position.number, finalized.number)
-        tip = stretch.tip
+        facts = self._read_ahead(position, finalized) or self._read_here(position, finalized)
+        tip = facts.tip
         self._require_below(tip, finalized)
         is_first_of_many = position.number == self._first_block - 1 and tip.number < finalized.number
-        carried, self._known = self._known, None
         with history_transaction(self._engine) as connection:
             if is_first_of_many:
                 take_down(connection)
                 self._has_indexes = False
-            known = carried[1] if carried is not None and carried[0] == position.hash else Known.read(connection)
-            insert_rows(connection, _facts(known, stretch.events, stretch.blocks))
+            insert_rows(connection, facts.rows)
             write_links(connection, [_link(tip)], tip.number)
             write_position(connection, Position(tip.number, tip.hash, tip.number, tip.hash))
-        self._known = tip.hash, known
-        return Step(tip.number, head.number, len(stretch.events))
+        return Step(tip.number, head.number, facts.events)
+
+    def _read_ahead(self, position: Position, finalized: Block) -> Facts | None:
+        """What the other process made of the next stretch; it is ended where it has nothing, or no more."""
+        if self._ahead is None or not self._ahead.is_under_way:
+            return None
+        facts = self._ahead.take(position.hash)
+        if facts is None or facts.tip.number >= finalized.number:
+            self.close()
+        return facts
+
+    def _read_here(self, position: Position, finalized: Block) -> Facts:
+        """The next stretch, read by this process. The other is worth its start once one is full and not the last."""
+        stretch = self._history.after(position.hash, position.number, finalized.number)
+        carried, self._known = self._known, None
+        if carried is not None and carried[0] == position.hash:
+            known = carried[1]
+        else:
+            with self._engine.begin() as connection:
+                known = Known.read(connection)
+        facts = facts_of(known, stretch.blocks, stretch.events)
+        self._known = facts.tip.hash, known
+        is_more = facts.tip.number < finalized.number
+        if self._ahead is None and self._reads_ahead and is_more and stretch.is_full:
+            self._ahead = Ahead(self._chain)
+        if self._ahead is not None and is_more:
+            self._ahead.send_off(known, facts.tip, finalized.number)
+        return facts
 
     def _require_below(self, tip: Block, finalized: Block) -> None:
         """The final block stands on ``tip``, or is it: a node may have stayed behind on a branch that another left, and
@@ -189,7 +214,7 @@ class Follower:
         tip = blocks[-1]
         events = [e for found in self._chain.events_of_each([block.hash for block in blocks]) for e in found]
         with self._engine.begin() as connection:
-            insert_rows(connection, _facts(Known.read(connection), events, blocks))
+            insert_rows(connection, facts_of(Known.read(connection), blocks, events).rows)
             write_links(connection, map(_link, blocks), 0)
             _write_final(connection, Position(tip.number, tip.hash, *_final_of(position)), finalized)
         return Step(tip.number, head.number, len(events))
@@ -199,18 +224,6 @@ class Follower:
         if position.finalized_number < finalized.number <= position.number:
             with self._engine.begin() as connection:
                 _write_final(connection, position, finalized)
-
-
-def _facts(known: Known, events: Sequence[Event], blocks: Sequence[Block]) -> FactRows:
-    """Facts of events that stand in ``blocks``. Raises ChainMoved where a log is of another block."""
-    by_number = {block.number: block for block in blocks}
-    for event in events:
-        if by_number[event.log.block_number].hash != event.log.block_hash:
-            raise ChainMoved(event.log.block_number)
-    rows = project(events, known)
-    for number in dict.fromkeys(event.log.block_number for event in events):
-        rows.add(event_blocks, number, by_number[number].hash, by_number[number].timestamp)
-    return rows
 
 
 def _final_of(position: Position) -> tuple[int, Hash]:

@@ -20,12 +20,12 @@ from contracts.wire.ids import Hash, address_text
 from ledger.digest import digest, rows_in_order, table_digests
 from ledger.errors import ChainMoved
 from ledger.follow import Follower
+from ledger.history import Chain
 from ledger.ingest import Ingestor
 from ledger.leaves import Keys
 from ledger.models import FACTS, ClosedState, batches, closed_leaves, head_jumps, ingested
 from ledger.queries import Ledger
 from ledger.store import open_database, read_links, read_position
-from ledger.stretch import Chain
 
 __all__ = ["Report", "alarms", "check_against_chain", "compare", "rebuild"]
 _LEAF_ALARMS = {

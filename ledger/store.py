@@ -67,6 +67,12 @@ class FactRows:
     def __len__(self) -> int:
         return sum(map(len, self._rows.values()))
 
+    def __getstate__(self) -> dict[str, list[Row]]:
+        return {table.name: rows for table, rows in self._rows.items()}
+
+    def __setstate__(self, rows: dict[str, list[Row]]) -> None:
+        self._rows = defaultdict(list, {table: rows[table.name] for table in FACTS if table.name in rows})
+
 
 @dataclass(frozen=True, slots=True)
 class Position:

@@ -26,8 +26,8 @@ from ledger.digest import digest
 from ledger.follow import Follower
 from ledger.history import History
 from ledger.models import FACTS
+from ledger.projection.known import Known
 from ledger.store import history_transaction, open_database
-from ledger.stretch import Stretch
 from tests.flow.services import until
 from tests.ledger.simulation.chain import SimChain
 from tests.ledger.simulation.node import Nodes, Weather
@@ -217,37 +217,43 @@ def ahead(kept: Kept, patient: None) -> Iterator[Ahead]:  # noqa: ARG001
     made.close()
 
 
-def test_what_was_asked_ahead_counts_only_behind_the_block_it_follows(ahead: Ahead, kept: Kept) -> None:
-    first, second = kept.kept[0], kept.kept[5]
-    assert ahead.take(first.hash) is None, "nothing was asked"
-    ahead.ask(first.hash, first.number, first.number + 5)
-    assert ahead.take(second.hash) is None
-    assert took(ahead, first.hash).tip == second
-    assert ahead.take(first.hash) is None, "taken once"
+def test_it_gives_the_facts_of_what_follows_stretch_after_stretch(ahead: Ahead, kept: Kept) -> None:
+    start, final = kept.kept[0], kept.tops[1]
+    assert ahead.take(start.hash) is None, "it was not sent off"
+    ahead.send_off(Known(), start, final.number)
+    parent, events = start, 0
+    while parent.number < final.number:
+        facts = ahead.take(parent.hash)
+        assert facts is not None
+        first, last = parent.number - start.number + 1, facts.tip.number - start.number
+        assert facts.events == sum(map(len, kept.logs[first : last + 1]))
+        parent, events = facts.tip, events + facts.events
+    assert parent == final
+    assert events > 100
 
 
-def test_what_nobody_took_is_put_away_for_the_next(ahead: Ahead, kept: Kept) -> None:
-    first, second = kept.kept[0], kept.kept[5]
-    ahead.ask(first.hash, first.number, first.number + 2)
-    ahead.ask(second.hash, second.number, second.number + 2)
-    assert took(ahead, second.hash).blocks[0].parent == second.hash
+def test_from_another_block_than_it_came_to_it_gives_nothing(ahead: Ahead, kept: Kept) -> None:
+    ahead.send_off(Known(), kept.kept[0], kept.tops[1].number)
+    assert ahead.take(kept.kept[5].hash) is None
 
 
 def test_blocks_of_another_branch_are_left_to_whoever_wants_them(ahead: Ahead, kept: Kept) -> None:
-    elsewhere = Hash(b"\x07" * 32)
-    ahead.ask(elsewhere, kept.kept[3].number, kept.kept[8].number)
-    assert ahead.take(elsewhere) is None
+    elsewhere = replace(kept.kept[3], hash=Hash(b"\x07" * 32))
+    ahead.send_off(Known(), elsewhere, kept.tops[1].number)
+    assert ahead.take(elsewhere.hash) is None
+
+
+def test_what_can_not_be_projected_is_left_to_whoever_wants_it(ahead: Ahead, kept: Kept) -> None:
+    middle = kept.kept[len(kept.kept) // 2]
+    ahead.send_off(Known(), middle, kept.tops[1].number)
+    assert ahead.take(middle.hash) is None, "it does not know what came before"
 
 
 def test_a_process_that_was_killed_gives_nothing_and_stops_nobody(ahead: Ahead, kept: Kept) -> None:
-    first = kept.kept[0]
-    ahead.ask(first.hash, first.number, first.number + 2)
     (process,) = children_of(os.getpid())
     os.kill(process, signal.SIGKILL)
-    for _ in range(3):
-        ahead.take(first.hash)
-        ahead.ask(first.hash, first.number, first.number + 2)
-    assert ahead.take(first.hash) is None
+    ahead.send_off(Known(), kept.kept[0], kept.tops[1].number)
+    assert ahead.take(kept.kept[0].hash) is None
 
 
 _STARTER = """
@@ -279,18 +285,12 @@ def children_of(process: int) -> list[int]:
     return [int(child) for task in tasks for child in task.read_text().split()]
 
 
-def took(ahead: Ahead, parent: Hash) -> Stretch:
-    found = ahead.take(parent)
-    assert found is not None
-    return found
-
-
 def test_a_stretch_holds_as_many_blocks_as_its_events_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "EVENTS_AT_ONCE", 1_000)
     busy = Dense(events_in_a_block=300)
     assert sizes(busy, 400)[:4] == [16, 3, 3, 3]
     assert sizes(Dense(events_in_a_block=5_000), 60)[:3] == [16, 1, 1]
-    assert sizes(Dense(events_in_a_block=0), 9_000)[:6] == [16, 64, 256, 1_024, 2_000, 2_000]
+    assert sizes(Dense(events_in_a_block=0), 9_000)[:9] == [16, 32, 64, 128, 256, 512, 1_024, 2_000, 2_000]
 
 
 class Dense:
