@@ -34,15 +34,10 @@ class Payments:
         receipt = plain_receipt(raw) if is_receipt(raw, self._settlement) else None
         if receipt is None:
             return False
-        legs = [
-            (self._registry.payout(supplier), kopecks) for supplier, kopecks in packed_legs(receipt.legs) if kopecks
-        ]
-        if any(payout is None for payout, _ in legs) or not self._bills.paid_whole(receipt):
+        legs = [(self._registry.payout(supplier), paid) for supplier, paid in packed_legs(receipt.legs) if paid]
+        if None in [payout for payout, _ in legs] or not self._bills.paid_whole(receipt):
             return False
-        payer = Address(receipt.payer)
-        for payout, kopecks in legs:
-            if payout is not None:
-                self._tokens.claim(payer, payout, kopecks)
+        self._tokens.claim_legs(Address(receipt.payer), legs)
         self._case.findings.count("legs", len(legs))
         return True
 

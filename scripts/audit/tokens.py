@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from contracts.wire import events as chain
 from contracts.wire.ids import NO_ADDRESS, Address
@@ -30,6 +31,13 @@ class Tokens:
         """A receipt says that so much went from one wallet to another."""
         if kopecks:
             self._claimed[sender, recipient] += kopecks
+
+    def claim_legs(self, sender: Address, legs: Sequence[tuple[Address | None, int]]) -> None:
+        """The same for each leg of a receipt: to whom, and how many kopecks; none where nobody is named."""
+        claimed = self._claimed
+        for recipient, kopecks in legs:
+            if recipient is not None:
+                claimed[sender, recipient] += kopecks
 
     def take(self, event: chain.Event) -> None:
         """The next event of the Rouble."""
