@@ -93,6 +93,6 @@ def _serve(pipe: Connection) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt of the group is for the one that started it
-    gc.disable()  # it lives as long as one history, which makes no cycles: see ledger.history.uncollected
+    gc.disable()  # it lives as long as one history, which makes no cycles: see contracts.client.cycles
     with suppress(EOFError, OSError):
         _serve(Connection(int(sys.argv[1])))

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection, Engine
 
+from contracts.client.cycles import uncollected
 from contracts.client.reader import Block
 from contracts.wire.ids import Hash
 from ledger.ahead import Ahead
 from ledger.errors import ChainMoved, ChainOlderThanLedger, FinalityCrossed
 from ledger.facts import Facts, facts_of
-from ledger.history import Chain, History, chained, uncollected
+from ledger.history import Chain, History, chained
 from ledger.indexes import put_back, take_down
 from ledger.projection.known import Known
 from ledger.store import (

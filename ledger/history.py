@@ -3,10 +3,8 @@ nor a transaction grows with the history, or with how busy the chain was."""
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -108,16 +106,3 @@ def chained(chain: Chain, parent: Hash, number: int, last: int) -> list[Block]:
     if len(blocks) != last - number:
         raise ChainMoved(last)
     return blocks
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Keeps Python from looking for cycles meanwhile: a stretch makes a hundred thousand objects and no cycle among
-    them, and looking through them again and again is a fifth of reading it."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

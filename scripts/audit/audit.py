@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contracts.client.cycles import uncollected
 from contracts.wire import events as chain
 from contracts.wire.ids import Address, Hash
 from scripts.audit.anchors import Anchors
@@ -82,7 +82,7 @@ def audit(
             "One of the two tells another history: ask the other nodes for the hash of this block and hold it against "
             "a cosigned checkpoint, and raise the alarm with both hashes",
         )
-    with _folder(state) as folder, _uncollected():
+    with _folder(state) as folder, uncollected():
         history = History(node, deployment.first_block, f"{manifest.chain_id}/{manifest.settlement}", folder)
         history.read(manifest.height)
         size = usual_size(bundle.manifest.size) if processes is None else processes
@@ -93,19 +93,6 @@ def audit(
         manifest.chain_id, settlement, manifest.height, manifest.block_hash, final, history.resumed_from,
         bundle.is_open, findings, history.anew, quorum is not None,
     )  # fmt: skip
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keeps Python from looking for cycles, here and in the processes that are forked: what an audit learns of a
-    million bills stays to its end and holds none, and looking through it again and again is a sixth of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 @contextmanager
