@@ -185,10 +185,11 @@ class Follower:
                 known = Known.read(connection)
         facts = facts_of(known, stretch.blocks, stretch.events)
         self._known = facts.tip.hash, known
-        is_more = facts.tip.number < finalized.number
-        if self._ahead is None and self._reads_ahead and is_more and stretch.is_full:
+        if facts.tip.number >= finalized.number:
+            self.close()
+        elif self._ahead is None and self._reads_ahead and stretch.is_full:
             self._ahead = Ahead(self._chain)
-        if self._ahead is not None and is_more:
+        if self._ahead is not None:
             self._ahead.send_off(known, facts.tip, finalized.number)
         return facts
 

@@ -169,6 +169,17 @@ def test_read_by_two_processes_it_is_the_same_ledger(
     assert digest_of(engine) == expected
 
 
+@pytest.mark.usefixtures("short_stretches")
+def test_the_other_process_ends_with_history_though_it_came_up_too_late(kept: Kept, engine: Engine) -> None:
+    before = children_of(os.getpid())
+    follower = Follower(engine, replace(kept, asked=[]), FIRST, reads_ahead=True)
+    started: set[int] = set()
+    while not follower.step().is_caught_up:
+        started |= children_of(os.getpid()) - before
+    assert len(started) == 1
+    assert not children_of(os.getpid()) & started
+
+
 @pytest.mark.postgres
 @pytest.mark.usefixtures("short_stretches")
 def test_copied_into_postgresql_it_is_the_same_ledger(
@@ -249,11 +260,14 @@ def test_what_can_not_be_projected_is_left_to_whoever_wants_it(ahead: Ahead, kep
     assert ahead.take(middle.hash) is None, "it does not know what came before"
 
 
-def test_a_process_that_was_killed_gives_nothing_and_stops_nobody(ahead: Ahead, kept: Kept) -> None:
-    (process,) = children_of(os.getpid())
+def test_a_process_that_was_killed_gives_nothing_and_stops_nobody(kept: Kept, patient: None) -> None:  # noqa: ARG001
+    before = children_of(os.getpid())
+    ahead = Ahead(kept)
+    (process,) = children_of(os.getpid()) - before
     os.kill(process, signal.SIGKILL)
     ahead.send_off(Known(), kept.kept[0], kept.tops[1].number)
     assert ahead.take(kept.kept[0].hash) is None
+    ahead.close()
 
 
 _STARTER = """
@@ -280,9 +294,9 @@ def is_ended(process: int) -> bool:
     return not status.exists() or "State:\tZ" in status.read_text()
 
 
-def children_of(process: int) -> list[int]:
+def children_of(process: int) -> set[int]:
     tasks = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
+    return {int(child) for task in tasks for child in task.read_text().split()}
 
 
 def test_a_stretch_holds_as_many_blocks_as_its_events_allow(monkeypatch: pytest.MonkeyPatch) -> None:
