@@ -86,6 +86,7 @@ def test_every_kind_of_movement_is_summed_as_the_walk_does(stage: Stage) -> None
     assert check(stage, frozenset()).received < found.received
 
 
+@pytest.mark.slow
 def test_a_house_of_three_hundred_flats_comes_to_the_same_by_fewer_queries(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

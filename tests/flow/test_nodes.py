@@ -223,6 +223,7 @@ def test_a_chain_that_lost_what_was_final_ends_billing_in_one_line(services: Ser
 # --- the door ---
 
 
+@pytest.mark.slow
 def test_a_door_killed_between_clicks_takes_a_payment_in_once(services: Services) -> None:
     People(open_database(f"sqlite:///{services.home / 'api' / 'api.db'}")).add_person(
         "resident12", PASSWORD, Role.RESIDENT, "Житель 12", accounts=["1"]

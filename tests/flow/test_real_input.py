@@ -254,6 +254,7 @@ def test_a_day_of_a_real_80020_file_is_charged_by_zone(
     assert_charged(town.bill(period, points), expected)
 
 
+@pytest.mark.slow
 def test_a_month_of_real_half_hours_is_charged_by_zone_across_the_switch_of_clocks(town: Town) -> None:
     expected = sgsc_by_zone("2013-04")
     open_house(town, SYDNEY, HOUSEHOLDS)
