@@ -47,7 +47,7 @@ check-network: install-dev
 	@$(PYTEST) -m network -rs
 
 bench: install-dev
-	@node_modules/.bin/forge build --quiet # the contracts that the gas bench stands beside
+	@scripts/forge.sh build --quiet # the contracts that the gas bench stands beside
 	@.venv/bin/kopeck bench --out var/bench.json
 
 clean:

@@ -18,7 +18,7 @@ step 'mypy --strict' $python -m mypy
 step 'import-linter' .venv/bin/lint-imports --no-cache
 step 'generated files are up to date' $python -m scripts.compile --check
 step 'slither' scripts/slither.sh
-step 'long fuzz (10,000 runs) and invariants (256 x 500)' env FOUNDRY_PROFILE=check node_modules/.bin/forge test
+step 'long fuzz (10,000 runs) and invariants (256 x 500)' env FOUNDRY_PROFILE=check scripts/forge.sh test
 step 'slow tests' $python -m pytest -m slow -n 2 --dist loadfile --max-worker-restart=0 -rs --durations=12
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -26,7 +26,7 @@ class CompileFailed(Exception):
 
 def artifacts() -> dict[str, str]:
     """Compiles, and gives each contract's file as it should be committed. Raises CompileFailed."""
-    forge = _ROOT / "node_modules" / ".bin" / "forge"
+    forge = _ROOT / "scripts" / "forge.sh"
     built = subprocess.run(
         [str(forge), "build", "--skip", "test", "--skip", "script"],
         cwd=_ROOT,

@@ -16,7 +16,7 @@ scripts/ape.sh test tests/ape >"$ape_log" 2>&1 & # most of it is one compiler on
 ape=$!
 ape_ended() { wait "$ape"; local code=$?; cat "$ape_log"; return "$code"; }
 
-step 'Foundry: unit, fuzz and invariant tests of the contracts' node_modules/.bin/forge test
+step 'Foundry: unit, fuzz and invariant tests of the contracts' scripts/forge.sh test
 step 'Node: the golden vectors in JavaScript' node --test tests/vectors/
 step 'ape: compile, deploy and test the contracts from Python (begun beside Foundry)' ape_ended
 # -rs prints every skipped test with its reason, --durations what the ten minutes went to.
