@@ -18,7 +18,7 @@ from scripts.cli.books import Books, open_town
 from scripts.cli.console import out, show, show_json
 from scripts.cli.options import AskedByOption, HomeOption, JsonOption, day_of
 from scripts.cli.seen import lines_of, show_seen
-from scripts.hands import signed_correction
+from scripts.hands import signed
 from scripts.home import DEFAULT_HOME
 
 group = typer.Typer(help="Billing runs, corrections and bills.", no_args_is_help=True)
@@ -45,7 +45,7 @@ def correct(
 ) -> None:
     """Works out a month again for some accounts, and corrects what differs."""
     period, town = Period.parse(month), open_town(home)
-    request = signed_correction(town.home, CorrectionRequest(period, tuple(accounts), act), by)
+    request = signed(town.home, CorrectionRequest(period, tuple(accounts), act), by)
     key = town.inbox.free_key(CorrectionRequest.kind, f"kopeck bill correct {period} {act}")
     item = town.inbox.put(key, request)
     out.print(f"request {item.id}: {item.state.value}; `kopeck pay requests` shows how it ends")

@@ -21,7 +21,7 @@ from scripts.cli.books import Books, open_town
 from scripts.cli.console import out, show, show_json
 from scripts.cli.options import AskedByOption, HomeOption, JsonOption
 from scripts.cli.tariff import tariffs_of
-from scripts.hands import office_policy, signed_run, signed_word
+from scripts.hands import office_policy, signed, signed_word
 from scripts.home import DEFAULT_HOME
 
 MonthArgument = Annotated[str, typer.Argument(help="The month, YYYY-MM.")]
@@ -54,7 +54,7 @@ def run(
     """Asks billing to bill a month: every account that has no bill for it yet. One that can't be billed stops all."""
     period, town = Period.parse(month), open_town(home)
     request = RunRequest(period, leaves_out_problems=leave_out_problems, before_end=before_end)
-    request = signed_run(town.home, request, by)
+    request = signed(town.home, request, by)
     rest = " without those that can't be" if leave_out_problems else ""
     rest += " before its end" if before_end else ""
     key = key or town.inbox.free_key(RunRequest.kind, f"kopeck bill run {period}{rest}")

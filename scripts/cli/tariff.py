@@ -13,7 +13,7 @@ import typer
 
 from billing.accounts import Accounts
 from billing.policy import Policies, Policy
-from billing.publishing import TariffWords
+from billing.publishing import TariffWord, TariffWords
 from billing.reference.affected import AffectedMonth, affected_by, correct_affected
 from billing.reference.faults import RowsRefused
 from billing.reference.importing import FORMS, Import, codes_of, read_import, write_form, write_refused
@@ -30,7 +30,7 @@ from scripts.cli.books import Books, open_town
 from scripts.cli.console import Steps, out, show, show_json
 from scripts.cli.options import AskedByOption, HomeOption, JsonOption
 from scripts.cli.outlook import what_if
-from scripts.hands import signed_correction, signed_tariff
+from scripts.hands import signed
 from scripts.home import DEFAULT_HOME
 from scripts.town.parties import Parties
 
@@ -108,7 +108,7 @@ def publish(
     words, policy = _words(town)
     if policy.four_eyes:
         for hash_ in wanted.values():
-            words.ask(signed_tariff(town.home, hash_, by), policy)
+            words.ask(signed(town.home, TariffWord(hash_), by), policy)
         rows = [{"name": name, "document": "0x" + hash_.hex()} for name, hash_ in sorted(wanted.items())]
         show(rows, as_json, "wait for another hand: `kopeck tariff approve NAME --by HAND`")
         return
@@ -128,7 +128,7 @@ def approve(
     wanted = _unpublished(town, names)
     words, policy = _words(town)
     for name, hash_ in wanted.items():
-        words.approve(signed_tariff(town.home, hash_, by), name, policy)
+        words.approve(signed(town.home, TariffWord(hash_), by), name, policy)
     _publish(town, wanted, rpc, as_json)
 
 
@@ -197,7 +197,7 @@ def correct(
 ) -> None:
     """Asks for a correction of each billed month that a version falls into; bills themselves are never edited."""
     town = open_town(home)
-    by_hand = partial(signed_correction, town.home, by=by)
+    by_hand = partial(signed, town.home, by=by)
     items = correct_affected(version, act, _affected(town, version), town.inbox, by_hand)
     rows = [{"request": item.id, "asked": item.client_key, "state": item.state.value} for item in items]
     show(rows, as_json, f"corrections for version {version}")

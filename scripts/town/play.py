@@ -12,7 +12,7 @@ from contracts.wire.calls import encode_mint, encode_set_supplier_active
 from contracts.wire.ids import Hash, Period, SupplierId
 from contracts.wire.keccak import keccak
 from scripts.cli.console import Steps
-from scripts.hands import office_policy, signed_run
+from scripts.hands import office_policy, signed
 from scripts.town import stories, welfare
 from scripts.town.feed import DAYS_A_BATCH, Feed, concentrator_spec, stop_concentrators
 from scripts.town.plan import Habit
@@ -120,7 +120,7 @@ class Play:
         """A run for the month: asked for by one hand, approved by another, proposed, activated, final."""
         stage = self._stage
         with self._steps.step("billing", f"billing {period}"):
-            posted(stage, f"run {period}", signed_run(stage.home, RunRequest(period), CLERK), f"the run of {period}")
+            posted(stage, f"run {period}", signed(stage.home, RunRequest(period), CLERK), f"the run of {period}")
             wanted = len(self._town.flats)
             stage.until(lambda: len(stage.bills(period)) == wanted, f"the bills of {period}")
 

@@ -12,7 +12,7 @@ from contracts.wire.leaf import BillKind
 from contracts.wire.typed_data import Purpose, SplitAuthorization, sign_digest
 from ledger.queries.views import BillView
 from scripts.cli.console import Steps
-from scripts.hands import signed_correction
+from scripts.hands import signed
 from scripts.town.plan import Flat, Habit
 from scripts.town.stage import Stage
 from scripts.town.two_hands import CLERK, posted
@@ -31,8 +31,8 @@ def correct(stage: Stage, steps: Steps, period: Period) -> None:
         stage.accounts.set_residents(unpaid.account, since, unpaid.residents)
         act = f"act of {since}: residents of {paid.account} and {unpaid.account} counted again"
         request = CorrectionRequest(period, (paid.account, unpaid.account), act)
-        signed = signed_correction(stage.home, request, CLERK)
-        posted(stage, f"correct {period}", signed, f"the correction of {period}")
+        asked = signed(stage.home, request, CLERK)
+        posted(stage, f"correct {period}", asked, f"the correction of {period}")
         stage.until(lambda: bool(stage.ledger.bills([original.key])[0].notes), "the notes of the corrected bill")
         for note in stage.ledger.bills(stage.ledger.bills([original.key])[0].notes):
             if note.kind is BillKind.CREDIT_NOTE:
